@@ -102,7 +102,6 @@ fn check(json: &[u8], verification_token: &str) {
                 InvalidKind::EncryptedEvent,
                 InvalidKind::WrongVerificationToken,
                 InvalidKind::BadTicketEvent,
-                InvalidKind::BadAppId,
                 InvalidKind::BadAppTicket,
             ];
             return assert!(kinds.contains(&error.kind()), "{error:?}");

@@ -39,7 +39,7 @@ impl AppTicketEvent {
     /// # Errors
     /// [`InvalidKind::EncryptedEvent`] for an event of an app with an Encrypt Key;
     /// [`InvalidKind::WrongVerificationToken`]; [`InvalidKind::BadTicketEvent`] for bytes that are not JSON of this
-    /// form, or for another event; [`InvalidKind::BadAppId`]; [`InvalidKind::BadAppTicket`]. No error quotes the event.
+    /// form, for another event, or for an invalid app id; [`InvalidKind::BadAppTicket`]. No error quotes the event.
     pub fn parse(json: &[u8], verification_token: &str) -> Result<Self, Invalid> {
         #[derive(Deserialize)]
         struct Outer<'a> {
@@ -71,7 +71,7 @@ impl AppTicketEvent {
         let event = outer.event.map(|event| event.0);
         let event = event.filter(|event| event.kind == "app_ticket").ok_or_else(form)?;
         Ok(Self {
-            app_id: AppId::new(&event.app_id).map_err(|_| refused(InvalidKind::BadAppId))?,
+            app_id: AppId::new(&event.app_id).map_err(|_| form())?,
             ticket: AppTicket::new(&event.app_ticket)?,
         })
     }
@@ -104,7 +104,7 @@ mod tests {
             ("SECRET".into(), InvalidKind::BadTicketEvent),
             (String::new(), InvalidKind::BadTicketEvent),
             (event(&good.replace("SECRET", "SEC RET")), InvalidKind::BadAppTicket),
-            (event(&good.replace("cli_x", "")), InvalidKind::BadAppId),
+            (event(&good.replace("cli_x", "")), InvalidKind::BadTicketEvent),
         ] {
             let error = AppTicketEvent::parse(json.as_bytes(), "v").expect_err(&json);
             assert_eq!(error.kind(), kind, "{json}");

@@ -217,7 +217,8 @@ static VALUE: Kept = kept(b".");
 fn push_escaped(out: &mut String, text: &str, keep: &Kept) -> bool {
     const HEX: [char; 16] =
         ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
-    let len = escaped_len(text, keep);
+    // The length of a text above the limit could overflow on 32 bits.
+    let len = if text.len() > MAX_BYTES { text.len() } else { escaped_len(text, keep) };
     if out.len() + len > MAX_BYTES {
         return false;
     }

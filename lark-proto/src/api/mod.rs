@@ -91,7 +91,8 @@ pub trait Endpoint {
     }
 
     /// Additional headers. The names `Authorization`, `Host`, `Content-Length`, `Content-Type` and `Transfer-Encoding`
-    /// are reserved: the crate or the transport sets them, and values given here are ignored.
+    /// are reserved: the crate or the transport sets them, and values given here are ignored. An endpoint
+    /// with more than 1,000 names sends none of them.
     fn headers(&self) -> HeaderMap {
         HeaderMap::new()
     }

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::api::request::MAX_HEADERS;
 use crate::api::{Endpoint, Path, Payload, Quota, Reply, Resend};
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::token::TenantOrUser;
@@ -125,10 +126,12 @@ impl<T> Raw<T> {
     }
 
     /// Adds a header. Headers that [`Endpoint::headers`] lists as reserved are not sent, and neither is a header whose
-    /// name is beyond the 24,576 names that a [`HeaderMap`] holds.
+    /// name is not among the first 1,000.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        let _ = self.headers.try_append(name, value);
+        if self.headers.keys_len() < MAX_HEADERS || self.headers.contains_key(&name) {
+            self.headers.append(name, value);
+        }
         self
     }
 
@@ -287,6 +290,17 @@ mod tests {
         );
         assert_eq!(raw.route(), ROUTE);
         assert_eq!(format!("{raw:?}"), "Raw(POST /open-apis/x/:id/y/:name)");
+    }
+
+    #[test]
+    fn a_header_beyond_the_first_thousand_names_is_not_sent() {
+        let names = (0..1002).chain([0]).map(|n| HeaderName::try_from(format!("x-{n}")).unwrap());
+        let value = HeaderValue::from_static("1");
+        let full = names.fold(raw(Method::GET), |raw, name| raw.with_header(name, value.clone()));
+        let bytes = bytes(&full);
+        assert_eq!(bytes.matches("\r\nX-").count(), 1001);
+        assert!(bytes.contains("\r\nX-0: 1\r\nX-0: 1\r\n"), "a further value of a name is sent");
+        assert!(bytes.contains("\r\nX-999: 1\r\n") && !bytes.contains("X-1000"));
     }
 
     #[test]

@@ -40,6 +40,10 @@ pub trait EndpointExt: Endpoint + Sized {
 
 impl<E: Endpoint> EndpointExt for E {}
 
+/// How many names of headers an endpoint can set. A [`HeaderMap`] panics when a header is added and there is no room:
+/// at 24,576 names, or at some 6,600 whose hashes collide.
+pub(super) const MAX_HEADERS: usize = 1000;
+
 /// Headers that an endpoint cannot set, because the [`Draft`] or the transport sets them.
 const RESERVED: [HeaderName; 5] =
     [AUTHORIZATION, HOST, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING];
@@ -102,9 +106,9 @@ impl Draft {
     }
 }
 
-/// The headers of an endpoint without the reserved ones. `None` for an endpoint without headers.
+/// The headers of an endpoint without the reserved ones. `None` for an endpoint without headers, or with too many.
 fn unreserved(mut headers: HeaderMap) -> Option<Box<HeaderMap>> {
-    if headers.is_empty() {
+    if headers.is_empty() || headers.keys_len() > MAX_HEADERS {
         return None;
     }
     for name in &RESERVED {
@@ -132,6 +136,22 @@ mod tests {
         let sent =
             ["content-length: 2", "content-type: application/json; charset=utf-8", "x-own: 1"];
         assert_eq!(headers, sent);
+    }
+
+    #[test]
+    fn an_endpoint_with_too_many_headers_sends_none_of_them() {
+        for (given, sent) in [(1, 1), (1000, 1000), (1001, 0), (24_576, 0)] {
+            let mut headers = HeaderMap::new();
+            for n in 0..given {
+                let name = HeaderName::try_from(format!("x-{n}")).unwrap();
+                headers.append(name, HeaderValue::from_static("x"));
+            }
+            let payload = Some(Payload::json("{}"));
+            let draft = Draft::new(Method::POST, Path::new("/x"), headers, payload);
+            let request = draft.request(&Site::LARK, Some(HeaderValue::from_static("x")));
+            // `Authorization`, `Content-Type` and `Content-Length` are added.
+            assert_eq!(request.headers().len(), sent + 3, "{given}");
+        }
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub enum Resend {
     /// same cell, a second send of either call may overwrite the value of the other.
     Safe,
     /// The request is idempotent for this time after its first send: the service recognises it by an idempotency key of
-    /// the caller, such as the uuid of a message. A call whose outcome is still unknown ends when this time is over.
+    /// the caller, such as the uuid of a message. A call whose outcome is still unknown ends when this time is over by
+    /// the client's clock, which may stand still while the machine sleeps.
     SafeFor(Duration),
     /// The request is not idempotent: a second send may have a second effect. After an unknown outcome the request is
     /// not sent again.

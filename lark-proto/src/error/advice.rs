@@ -43,7 +43,8 @@ const RESET: HeaderName = HeaderName::from_static("x-ogw-ratelimit-reset");
 
 /// Reads a number of seconds, at most [`MAX_WAIT`]. `None` for a negative number and for words such as `NaN` and `inf`.
 fn seconds(text: &str) -> Option<Duration> {
-    if let Ok(seconds) = text.parse() {
+    // A number of Rust may have a sign.
+    if let (false, Ok(seconds)) = (text.starts_with('+'), text.parse()) {
         return Some(Duration::from_secs(seconds).min(MAX_WAIT));
     }
     // The crate needs serde_json's parser of floats anyway; the one of the standard library would add 15 kB to a
@@ -96,6 +97,8 @@ mod tests {
         assert_eq!(both("0", "0.0"), None);
         assert_eq!(wait(&[("x-ogw-ratelimit-reset", "7")]), seconds(7));
         assert_eq!(wait(&[("retry-after", "9")]), seconds(9));
+        assert_eq!(wait(&[("retry-after", "09")]), seconds(9));
+        assert_eq!(both("+7", "+9"), None);
         assert_eq!(wait(&[]), None);
     }
 

@@ -62,7 +62,10 @@ impl Proxy {
                 let (user, password) = (credential(user)?, credential(password)?);
                 // RFC 1929, the authentication of SOCKS5, counts each in a byte and allows neither to be empty.
                 let fits = |text: &String| (1..=255).contains(&text.len());
-                if is_socks5 && !(fits(&user) && fits(&password)) {
+                // RFC 7617, the authentication of HTTP, ends the user at the first colon.
+                let is_valid =
+                    if is_socks5 { fits(&user) && fits(&password) } else { !user.contains(':') };
+                if !is_valid {
                     return None;
                 }
                 Some((user, password))
@@ -204,18 +207,24 @@ fn is_listed(host: &str, list: &str) -> bool {
 
 /// Whether `entry` is `address`, or a range that contains it.
 fn is_in_range(address: IpAddr, entry: &str) -> bool {
-    let (first, bits) = match entry.split_once('/') {
-        Some((first, bits)) => (first, bits.parse::<u32>().ok()),
-        None => (entry, Some(128)),
-    };
-    let (Ok(first), Some(bits)) = (first.parse::<IpAddr>(), bits) else { return false };
+    let (first, bits) =
+        entry.split_once('/').map_or((entry, None), |(first, bits)| (first, Some(bits)));
+    let Ok(first) = first.parse::<IpAddr>() else { return false };
     let (address, first, width) = match (address, first) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => (u128::from(a.to_bits()), u128::from(b.to_bits()), 32),
+        (IpAddr::V4(a), IpAddr::V4(b)) => {
+            (u128::from(a.to_bits()), u128::from(b.to_bits()), 32_u32)
+        }
         (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits(), b.to_bits(), 128),
         _ => return false,
     };
-    let rest = width - bits.min(width);
-    address.checked_shr(rest).unwrap_or(0) == first.checked_shr(rest).unwrap_or(0)
+    let bits = match bits {
+        // A number of Rust may have a sign.
+        Some(bits) => bits.parse().ok().filter(|_| !bits.starts_with('+')),
+        None => Some(width),
+    };
+    bits.and_then(|bits| width.checked_sub(bits)).is_some_and(|rest| {
+        address.checked_shr(rest).unwrap_or(0) == first.checked_shr(rest).unwrap_or(0)
+    })
 }
 
 /// Whether `host` is the domain `entry` or a subdomain of it. Dots before and after the entry are ignored.
@@ -256,7 +265,8 @@ mod tests {
             ("http://u@proxy:1", Some(("u", ""))),
             ("http://u:p@proxy:1", Some(("u", "p"))),
             ("http://u:p:q@r@proxy:1", Some(("u", "p:q@r"))),
-            ("u%3A%e5%9b%be:%25@proxy:1", Some(("u:图", "%"))),
+            ("u%e5%9b%be:%25%3a@proxy:1", Some(("u图", "%:"))),
+            ("socks5://u%3Av:p@proxy:1", Some(("u:v", "p"))),
         ] {
             assert_eq!(Proxy::new(url).unwrap().credentials(), credentials, "{url}");
         }
@@ -311,6 +321,7 @@ mod tests {
             "http://u:hidden%0d@proxy:1",
             "http://u:hidden@:1",
             "http://u:hidden%ff@proxy:1",
+            "http://u%3Av:hidden@proxy:1",
         ] {
             let error = Proxy::new(url).expect_err(url);
             assert_eq!(error.kind(), InvalidKind::BadProxy, "{url}");
@@ -382,6 +393,9 @@ mod tests {
             ("open.feishu.cn", "10.0.0.0/8", false),
             ("10.1.2.3", "10.1.2.3", true),
             ("10.1.2.3", "10.0.0.0/8", true),
+            ("10.1.2.3", "10.0.0.0/+8", false),
+            ("10.1.2.3", "10.1.2.3/32", true),
+            ("10.1.2.3", "10.1.2.3/33", false),
             ("10.1.2.3", "10.1.2.0/24", true),
             ("10.1.3.3", "10.1.2.0/24", false),
             ("10.1.2.3", "0.0.0.0/0", true),

@@ -80,6 +80,10 @@ impl Session {
         let json = decode(text.trim()).ok_or_else(damaged)?;
         let exported: ExportedToken<'_> =
             serde_json::from_slice(json.as_bytes()).map_err(|_| damaged())?;
+        // serde also reads an array, other fields, and fields in another order.
+        if serde_json::to_string(&exported).ok().as_ref() != Some(&json) {
+            return Err(damaged());
+        }
         let token = TenantToken::new(&exported.token).map_err(|_| damaged())?;
         let same = self.app.id().map(AppId::as_str) == Some(&*exported.app)
             && self.site.as_str() == exported.site
@@ -113,4 +117,31 @@ fn checksum(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
         (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::Site;
+    use crate::values::App;
+
+    #[test]
+    fn json_in_another_form_than_the_exported_one_is_damaged() {
+        let exported = r#"{"app":"cli_x","site":"https://open.larksuite.com","tenant":null,"token":"t-a","ends":60}"#;
+        let array = r#"["cli_x","https://open.larksuite.com",null,"t-a",60]"#;
+        let damaged = [
+            array.to_owned(),
+            exported.replace(r#""tenant":null,"#, ""),
+            exported.replace("60", r#"60,"other":1"#),
+            exported.replace(r#""token":"t-a","ends":60"#, r#""ends":60,"token":"t-a""#),
+            exported.replace("60", "60 "),
+        ];
+        let damaged = damaged.map(|json| (json, Some(InvalidKind::DamagedToken)));
+        for (json, refusal) in [(exported.to_owned(), None)].into_iter().chain(damaged) {
+            let mut session = Session::new(Site::LARK, App::custom("cli_x", "s").unwrap());
+            let text = format!("{FORMAT}.{:016x}.{}", checksum(&json), base64::url_safe(&json));
+            let result = session.import_token(UNIX_EPOCH, UNIX_EPOCH, None, &text);
+            assert_eq!(result.err().map(|error| error.kind()), refusal, "{json}");
+        }
+    }
 }

@@ -107,14 +107,22 @@ pub enum HeaderSecrets {
 /// ```
 #[must_use]
 pub fn head<B>(request: &Request<B>, secrets: HeaderSecrets) -> Bytes {
+    written(request, headers(request), secrets).into()
+}
+
+/// The head of the request with these headers in place of its own.
+fn written<B>(
+    request: &Request<B>,
+    mut headers: Vec<(HeaderName, HeaderValue)>,
+    secrets: HeaderSecrets,
+) -> Vec<u8> {
     let mut head =
         format!("{} {} HTTP/1.1\r\n", request.method(), target(request.uri())).into_bytes();
-    let mut headers = headers(request);
     if secrets == HeaderSecrets::Hidden {
         headers.retain(|(name, value)| !is_secret(name, value));
     }
     fields(&mut head, headers.iter().map(|(name, value)| (name, value)));
-    head.into()
+    head
 }
 
 /// Appends a line for each header, and the empty line that ends a head.
@@ -134,15 +142,17 @@ pub(crate) fn fields<'h>(
 /// The whole request: the [`head`] and the body. `Content-Length` is the length of the body, whatever the request says.
 #[must_use]
 pub fn http1<B: Into<Body>>(request: Request<B>, secrets: HeaderSecrets) -> Bytes {
-    let mut request = request.map(Into::into);
+    let request = request.map(Into::into);
+    // The length is not inserted into the map of the request, which panics if it is full.
+    let mut headers = headers(&request);
+    headers.retain(|(name, _)| ![CONTENT_LENGTH, TRANSFER_ENCODING].contains(name));
     if !request.body().is_empty() || request.headers().contains_key(CONTENT_LENGTH) {
-        let len = request.body().len();
-        request.headers_mut().insert(CONTENT_LENGTH, len.into());
+        headers.push((CONTENT_LENGTH, request.body().len().into()));
+        sort(&mut headers);
     }
-    request.headers_mut().remove(TRANSFER_ENCODING);
-    let head = head(&request, secrets);
-    let body = request.into_body().into_bytes();
-    [head, body].concat().into()
+    let mut bytes = written(&request, headers, secrets);
+    bytes.extend_from_slice(&request.into_body().into_bytes());
+    bytes.into()
 }
 
 /// Whether the header holds a secret. Three headers count as secret even if their value is not marked as sensitive.
@@ -163,17 +173,21 @@ fn host(uri: &Uri) -> &str {
 
 /// The headers with `Host`, in their order on the wire.
 fn headers<B>(request: &Request<B>) -> Vec<(HeaderName, HeaderValue)> {
-    const FIRST: [HeaderName; 4] = [HOST, AUTHORIZATION, CONTENT_TYPE, CONTENT_LENGTH];
     let mut headers: Vec<_> =
         request.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     if !request.headers().contains_key(HOST) {
         let host = HeaderValue::from_str(host(request.uri())).ok().filter(|host| !host.is_empty());
         headers.extend(host.map(|host| (HOST, host)));
     }
+    sort(&mut headers);
+    headers
+}
+
+fn sort(headers: &mut [(HeaderName, HeaderValue)]) {
+    const FIRST: [HeaderName; 4] = [HOST, AUTHORIZATION, CONTENT_TYPE, CONTENT_LENGTH];
     let place =
         |name: &HeaderName| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len());
     headers.sort_by(|(a, _), (b, _)| (place(a), a.as_str()).cmp(&(place(b), b.as_str())));
-    headers
 }
 
 /// The name as it is usually written in HTTP/1.1, such as `Content-Type`.
@@ -213,6 +227,18 @@ mod tests {
              Content-Length: 2\r\nCookie: session=secret\r\nProxy-Authorization: Basic secret\r\n\
              X-A: it's\r\nX-B: 2\r\nX-B: 1\r\nX-Key: marked-secret\r\n\r\n{}"
         );
+    }
+
+    #[test]
+    fn a_map_of_headers_that_is_full_gets_its_length() {
+        let mut full = Request::new(Bytes::from_static(b"{}"));
+        for n in 0..24_576 {
+            let name = HeaderName::try_from(format!("x-{n}")).unwrap();
+            full.headers_mut().append(name, HeaderValue::from_static("1"));
+        }
+        let bytes = http1(full, HeaderSecrets::Shown);
+        assert!(bytes.starts_with(b"GET / HTTP/1.1\r\nContent-Length: 2\r\nX-0: 1\r\nX-1: 1\r\n"));
+        assert_eq!(bytes.iter().filter(|&&byte| byte == b'\n').count(), 24_576 + 3);
     }
 
     #[test]

@@ -10,6 +10,10 @@ use crate::error::{Invalid, InvalidKind};
 use crate::path::has_dots;
 use crate::site::Site;
 
+/// How many names of headers a stored request may have. A map of so few names always has room for others, also if
+/// their hashes collide. An endpoint can set 1,000.
+const MAX_NAMES: usize = 2000;
+
 /// Reads a request from the bytes that [`http1`](super::http1) writes. The request has an absolute URI. The
 /// [module](super) shows how a stored request is sent again.
 ///
@@ -62,9 +66,10 @@ pub fn parse(bytes: &[u8], site: &Site) -> Result<Request<Bytes>, Invalid> {
         if is_secret(&name, &value) {
             value.set_sensitive(true);
         }
-        headers
-            .try_append(name, value)
-            .map_err(|_| refused(format!("line {at} is one header too many")))?;
+        if headers.keys_len() == MAX_NAMES && !headers.contains_key(&name) {
+            return Err(refused(format!("line {at} is one header too many")));
+        }
+        headers.append(name, value);
     }
     if !has_host {
         return Err(refused("`Host` is missing".to_owned()));
@@ -319,11 +324,21 @@ mod tests {
     }
 
     #[test]
-    fn more_headers_than_a_header_map_holds_are_refused() {
-        let many: String = (0..40_000).map(|n| format!("A{n}: b\n")).collect();
-        let bytes = format!("GET / HTTP/1.1\nHost: open.larksuite.com\n{many}\n");
-        let text = parse(bytes.as_bytes(), &Site::LARK).map(drop).unwrap_err().to_string();
-        assert!(text.ends_with("is one header too many"), "{text}");
+    fn a_read_request_has_room_for_more_headers() {
+        let read = |names: usize| {
+            let many: String = (0..names).map(|n| format!("A{n}: b\n")).collect();
+            // A further value of a name takes no room.
+            let bytes = format!("GET / HTTP/1.1\nHost: open.larksuite.com\n{many}A0: c\n\n");
+            parse(bytes.as_bytes(), &Site::LARK)
+        };
+        let mut request = read(MAX_NAMES).unwrap();
+        let token = HeaderValue::from_static("Bearer t-1");
+        request.headers_mut().insert(http::header::AUTHORIZATION, token);
+        assert_eq!(request.headers().keys_len(), MAX_NAMES + 1);
+        for names in [MAX_NAMES + 1, 40_000] {
+            let text = read(names).map(drop).unwrap_err().to_string();
+            assert!(text.ends_with("line 2003 is one header too many"), "{text}");
+        }
     }
 
     #[test]

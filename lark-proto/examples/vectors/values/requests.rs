@@ -52,6 +52,8 @@ pub(super) fn sites() -> Vec<Row> {
         "http://user:password",
         "http://proxy:0",
         "http://ann:%zz@proxy.corp.example",
+        "http://a%3Ab:c@proxy.corp.example",
+        "socks5://a%3Ab:c@proxy.corp.example",
         "socks5://ann@proxy.corp.example",
         "http://a%0ab@proxy.corp.example:1",
     ];

@@ -1,10 +1,13 @@
 //! Replies whose body is a file.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::header::{CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE};
 
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+
 use super::Reply;
-use super::envelope::Object;
 use super::fields::read;
 use crate::error::Error;
 use crate::values::ImageFormat;
@@ -57,8 +60,8 @@ impl Reply {
     }
 
     fn is_compressed(&self) -> bool {
-        let encoding = self.headers().get(CONTENT_ENCODING);
-        encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+        let mut encodings = self.headers().get_all(CONTENT_ENCODING).iter();
+        encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
             && ImageFormat::sniff(self.body()).is_none()
     }
 
@@ -85,8 +88,53 @@ const MAX_ENVELOPE_LEN: usize = 1024 * 1024;
 
 /// Whether `json` is an object with an integer `code`.
 fn has_code(json: &[u8]) -> bool {
-    let object: Object<'_> = serde_json::from_slice(json).unwrap_or_default();
-    object.get("code").is_some_and(|code| read::<i64>(code).is_some())
+    serde_json::from_slice(json).is_ok_and(|HasCode(has_code)| has_code)
+}
+
+/// Whether an object has an integer `code`, also beside other fields of this name.
+struct HasCode(bool);
+
+impl<'de> Deserialize<'de> for HasCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self(false))
+    }
+}
+
+impl<'de> Visitor<'de> for HasCode {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<Self, A::Error> {
+        while let Some(IsCode(is_code)) = fields.next_key()? {
+            let value = fields.next_value()?;
+            self.0 |= is_code && read::<i64>(value).is_some();
+        }
+        Ok(self)
+    }
+}
+
+/// Whether the name of a field is `code`. Other names may be texts that a [`String`] cannot hold.
+struct IsCode(bool);
+
+impl<'de> Deserialize<'de> for IsCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bytes(Self(false))
+    }
+}
+
+impl Visitor<'_> for IsCode {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_bytes<E>(self, name: &[u8]) -> Result<Self, E> {
+        Ok(Self(name == b"code"))
+    }
 }
 
 #[cfg(test)]
@@ -129,6 +177,11 @@ mod tests {
             (200, IMAGE, "{\"code\":0}", "unreadable"),
             (404, JSON, "{\"code\":0}", "unreadable"),
             (200, JSON, "{\"code\":42,\"code\":0}", "unreadable"),
+            (200, JSON, "{\"code\":42,\"code\":\"x\"}", "unreadable"),
+            (200, JSON, "{\"code\":null,\"code\":42}", "unreadable"),
+            (200, JSON, "{\"\\ud800\":1,\"code\":42}", "unreadable"),
+            (200, JSON, "{\"\\ud800\":1,\"c\\u006fde\":42}", "unreadable"),
+            (200, JSON, "{\"code\":\"x\",\"code\":null}", "file"),
             (200, JSON, "{\"code\":42,\"msg\":1,\"msg\":2}", "unreadable"),
             (200, IMAGE, "\u{feff} {\"code\":42}", "unreadable"),
             // A web page, by its content type or its beginning.
@@ -183,16 +236,19 @@ mod tests {
 
     #[test]
     fn a_compressed_file_is_refused() {
-        for (encoding, body, is_file) in [
-            ("gzip", b"\x1f\x8b\x08".as_slice(), false),
-            ("br", b"\x0b\x02\x80", false),
-            ("identity", b"text", true),
+        for (encodings, body, is_file) in [
+            (["gzip"].as_slice(), b"\x1f\x8b\x08".as_slice(), false),
+            (&["br"], b"\x0b\x02\x80", false),
+            (&["identity", "gzip"], b"\x1f\x8b\x08", false),
+            (&["identity"], b"text", true),
             // The transport has decompressed the body, but not removed the header.
-            ("gzip", b"GIF89a", true),
+            (&["gzip"], b"GIF89a", true),
         ] {
             let mut encoded = reply(200, "image/png", body);
-            let encoding = http::HeaderValue::from_static(encoding);
-            encoded.response.headers_mut().insert(CONTENT_ENCODING, encoding);
+            for encoding in encodings {
+                let encoding = http::HeaderValue::from_static(encoding);
+                encoded.response.headers_mut().append(CONTENT_ENCODING, encoding);
+            }
             match encoded.binary() {
                 Ok(file) => assert!(is_file && file == body, "{body:?}"),
                 Err(error) => {

@@ -70,8 +70,11 @@ impl MessageSent {
         }
         let data: Data = reply.data()?;
         let some = |text: Option<Text>| text.map(|text| text.0).filter(|text| !text.is_empty());
-        // The time is in milliseconds since 1970, in a string.
+        // The time is in milliseconds since 1970, in a string of digits.
         let time = |text: String| {
+            if text.starts_with('+') {
+                return None;
+            }
             let since = Duration::from_millis(text.parse().ok()?);
             SystemTime::UNIX_EPOCH.checked_add(since)
         };

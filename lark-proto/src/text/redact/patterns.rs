@@ -114,7 +114,8 @@ fn values(text: &[u8], find: &mut impl FnMut(usize, usize)) {
             }
             continue;
         }
-        let start = end_of(text, colon + 1, |byte| matches!(byte, b' ' | b'>'));
+        let start =
+            end_of(text, colon + 1, |byte| matches!(byte, b' ' | b'>' | b'`' | b'(' | b'<'));
         let (start, end) = match text.get(start) {
             Some(quote @ (b'"' | b'\'')) => (start + 1, end_of_quoted(text, start + 1, *quote)),
             // The end of nested JSON is not searched for. The rest of the text is redacted.
@@ -147,7 +148,9 @@ fn values(text: &[u8], find: &mut impl FnMut(usize, usize)) {
         let mut done = 0;
         for found in memmem::find_iter(&lower, scheme) {
             let gap = found + scheme.len();
-            let start = end_of(text, gap, |byte| matches!(byte, b' ' | b':' | b'=' | b'+'));
+            let start = end_of(text, gap, |byte| {
+                matches!(byte, b' ' | b':' | b'=' | b'+' | b'"' | b'\'' | b'`' | b'(' | b'<')
+            });
             if found < done || gap == start {
                 continue;
             }

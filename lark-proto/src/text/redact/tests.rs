@@ -32,6 +32,11 @@ fn a_part_that_looks_like_a_secret_is_cleared() {
         ("no Bearer t-SECRET here".into(), "no Bearer *** here"),
         ("bearer  s3cret\" x".into(), "bearer  ***\" x"),
         ("Authorization: Bearer:s3cret".into(), "Authorization: ***"),
+        ("no Bearer \"s3cret\" here".into(), "no Bearer \"***\" here"),
+        ("no Bearer `s3cret` here".into(), "no Bearer `***` here"),
+        ("app_secret: `s3cret`".into(), "app_secret: `***`"),
+        ("app_secret=(s3cret)".into(), "app_secret=(***)"),
+        ("app_secret=<s3cret>".into(), "app_secret=<***>"),
         ("authorization: basic dXNlcjpwYXNz;".into(), "authorization: basic ***;"),
         ("Authorization: 7f1b9a".into(), "Authorization: ***"),
         // The value of a name, in JSON, a query and a header.

@@ -18,6 +18,7 @@ const MESSAGES: &str = r#"
 {"message_id":"om_1","create_time":"18446744073709551615"} => om_1 - 18446744073709551615 - -
 {"message_id":"om_1","create_time":"18446744073709551616"} => om_1 - - - -
 {"message_id":"om_1","create_time":"1e3"} => om_1 - - - -
+{"message_id":"om_1","create_time":"+1615380573411"} => om_1 - - - -
 {"message_id":"om_1","body":{"content":[[]]},"sender":7,"deleted":"?"} => om_1 - - - -
 {} => unreadable
 {"message_id":""} => unreadable

@@ -5,7 +5,7 @@ import binascii
 import re
 import urllib.parse
 
-from .refused import Refused, excerpt, trimmed
+from .refused import Refused, excerpt, trimmed, without_user_info
 
 ID = re.compile(r"[A-Za-z0-9_-]+")
 LAST_COLUMN, LAST_ROW = 13_000, 5_000_000
@@ -72,6 +72,14 @@ class Address:
         text = trimmed(text)
         if text.startswith("<") and text.endswith(">"):
             text = trimmed(text[1:-1])
+        try:
+            self.read(text)
+        except Refused as refused:
+            # A part of the link may be a part of its password.
+            has_password = without_user_info(text) != text
+            raise Refused(refused.kind, text) if has_password else refused
+
+    def read(self, text):
         rest, _, fragment = text.partition("#")
         address, _, query = rest.partition("?")
         self.origin, self.kind, self.token = split(address) if "/" in address else ("", "sheet", address)

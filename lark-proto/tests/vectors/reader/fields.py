@@ -22,6 +22,7 @@ class Object(dict):
 
     def __init__(self, pairs):
         super().__init__(pairs)
+        self.pairs = pairs
         seen = set()
         self.twice = {name for name, _ in pairs if name in seen or seen.add(name)}
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from . import codes, images
 from .documents import is_id, percent_decoded, sheet_id
-from .fields import I64, RAW, U32, Number, parsed, record, strings, typed
+from .fields import I64, RAW, U32, Number, Object, parsed, record, strings, typed
 from .images import shown_bytes
 from .refused import WHITE, Refused, cleared, excerpt
 from .texts import image_key, message_id, token
@@ -190,7 +190,7 @@ def nanoseconds(seconds):
 
 def unsigned(text):
     """The number of 64 bits that the digits spell."""
-    match = re.fullmatch(r"\+?0*([0-9]{1,20})", text)
+    match = re.fullmatch(r"0*([0-9]{1,20})", text)
     return int(match[1]) if match and int(match[1]) < 1 << 64 else None
 
 
@@ -408,11 +408,12 @@ def has_code(body):
     """Whether the body is a JSON object with an integer `code`, possibly a damaged one."""
     text = body.removeprefix(b"\xef\xbb\xbf").lstrip(SPACE)
     try:
-        value = typed(parsed(text), dict) or {}
+        value = parsed(text)
     except ValueError:
         return False
-    is_damaged = len(text) > MEBIBYTE and any(map(RAW.search, strings(value)))
-    return typed(value.get("code"), I64) is not None and not is_damaged
+    if not isinstance(value, Object) or len(text) > MEBIBYTE and any(map(RAW.search, strings(value))):
+        return False
+    return any(name == "code" and typed(field, I64) is not None for name, field in value.pairs)
 
 
 def parameters(header):

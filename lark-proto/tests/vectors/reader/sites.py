@@ -116,8 +116,9 @@ def proxy(url):
         decoded = [percent_decoded(text) for text in user_info.partition(":")[::2]]
         if None in decoded or any(map(is_control, "".join(decoded))):
             raise refused
-        # SOCKS5 takes a user and a password of 1 to 255 bytes.
-        if scheme != "http" and not all(1 <= len(text.encode()) <= 255 for text in decoded):
+        # SOCKS5 takes a user and a password of 1 to 255 bytes. In HTTP the user ends at the first colon.
+        is_long = not all(1 <= len(text.encode()) <= 255 for text in decoded)
+        if ":" in decoded[0] if scheme == "http" else is_long:
             raise refused
         authorization = "Basic " + base64.b64encode(":".join(decoded).encode()).decode()
     kind, default = ("http", 80) if scheme == "http" else ("socks5", 1080)

@@ -117,5 +117,5 @@ def app_ticket_event(inputs):
     if kind != "app_ticket":
         raise Refused("bad_ticket_event", size)
     if not is_visible(app_id, 128):
-        raise Refused("bad_app_id", size)
+        raise Refused("bad_ticket_event", size)
     return {"app_id": app_id, "app_ticket": secret(1024, "bad_app_ticket")({"text": app_ticket})}
