@@ -35,8 +35,9 @@ use crate::{CallError, builder};
 ///   * Through an HTTP proxy, the lookup of the proxy's name, the connection to it, and every single read of its reply
 ///     to `CONNECT` may each take the whole time of the phase `connect`. A proxy that sends this reply byte by byte can
 ///     delay the end of the call for as long as it goes on.
-/// * A successful reply that has neither a length nor chunks, and is not JSON, is an error of the transport, because
-///   ureq does not distinguish a broken connection from the end of such a reply.
+/// * A successful reply that has neither a length nor chunks is an error of the transport, because ureq does not
+///   distinguish a broken connection from the end of such a reply. It is read if it is empty, or if it begins with `{`
+///   and ends with `}`: then the parser notices a cut.
 /// * If the service answers and closes the connection while the body is still being sent, ureq reports the failed write
 ///   and drops the answer. The call fails with [`CallErrorKind::Transport`], and its
 ///   [`outcome`](lark_proto::CallError::outcome) is [`Unknown`](lark_proto::error::Outcome::Unknown).
