@@ -87,7 +87,9 @@ fn examine(asked: &Asked, report: &mut Report) {
 
     let no_link = || Verdict::Skipped("no LINK is given".into());
     let can_read = match &asked.first {
-        Some(first) => report.line("document", rights::read(client, first, lacks_scope)),
+        Some(first) => {
+            report.line("document", rights::read(client, first, asked.named.as_ref(), lacks_scope))
+        }
         None => report.line("document", no_link()),
     };
     let edit = match (&asked.first, &asked.write) {
@@ -120,6 +122,8 @@ fn environment() -> Result<((Account, Probe), String), String> {
 struct Asked {
     /// The first cell of the document.
     first: Option<Place>,
+    /// The first cell of the sheet that `--write` names.
+    named: Option<Place>,
     /// The cell for the picture.
     write: Option<Place>,
     is_wiki: bool,
@@ -161,9 +165,10 @@ impl Asked {
             let first = Place::new(link, "A1").map_err(refused)?;
             asked.is_wiki = matches!(Resolve::new(&first).next(), Ok(Ask::Node(_)));
             asked.write = cell.map(|cell| Place::new(link, cell)).transpose().map_err(refused)?;
-            // The first sheet of the document may have no cells.
-            let named = asked.write.clone().filter(|_| cell.is_some_and(|cell| cell.contains('!')));
-            asked.first = Some(named.unwrap_or(first));
+            let named = cell.and_then(|cell| cell.rsplit_once(['!', '！']));
+            let named = named.map(|(sheet, _)| Place::new(link, &format!("{sheet}!A1")));
+            asked.named = named.transpose().map_err(refused)?;
+            asked.first = Some(first);
         } else if cell.is_some() {
             return Err("`--write` needs a LINK".into());
         }

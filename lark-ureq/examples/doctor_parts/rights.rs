@@ -195,14 +195,20 @@ fn failed(error: &CallError, lacks_scope: bool) -> Verdict {
     }
 }
 
-/// Reads the first cell.
-pub(crate) fn read(client: &Client, first: &Place, lacks_scope: bool) -> Verdict {
-    let read = || {
-        let found = client.resolve(first)?;
+/// Reads the first cell of the link's sheet or of the first one. If that fails, for example because the sheet is a base
+/// or was removed, reads the one that is `named`.
+pub(crate) fn read(
+    client: &Client,
+    first: &Place,
+    named: Option<&Place>,
+    lacks_scope: bool,
+) -> Verdict {
+    let read = |place| {
+        let found = client.resolve(place)?;
         client.call(&ReadCells::cell(found.spreadsheet.clone(), &found.cell))?;
         Ok(found.spreadsheet)
     };
-    match read() {
+    match read(first).or_else(|error| named.map_or(Err(error), read)) {
         Ok(token) => Verdict::Passed(format!("the app can read the spreadsheet {token}")),
         Err(error) => failed(&error, lacks_scope),
     }

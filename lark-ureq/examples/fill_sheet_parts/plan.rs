@@ -3,16 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use lark_proto::endpoints::{Sheet, Sheets};
-use lark_proto::error::{CallErrorKind, InvalidKind};
-use lark_proto::place::Place;
+use lark_proto::endpoints::{QuerySheets, Sheet, Sheets};
+use lark_proto::error::InvalidKind;
+use lark_proto::place::{Ask, Place, Resolve};
 use lark_proto::values::SpreadsheetToken;
-use lark_proto::{SheetCell, Site};
-use lark_ureq::Client;
+use lark_proto::{SheetCell, Site, SpreadsheetLink};
+use lark_ureq::{CallError, Client};
 use serde::{Deserialize, Serialize};
 
 use crate::common::failure::{Failure, Reach};
-use crate::common::journal::{Entry, Journal, State};
+use crate::common::journal::{Journal, State};
 use crate::common::pictures;
 use crate::common::run::{EarlierRuns, OUTAGE_FAILURES, Todo};
 
@@ -201,10 +201,33 @@ fn line_at(text: &[u8], start: usize) -> usize {
     1 + text.iter().take(start + ends).filter(|byte| **byte == b'\n').count()
 }
 
-/// The spreadsheet, the sheet and the column of an item of the journal, such as `shtcnabc Q7PlXT!A2:A2`.
-fn column(item: &str) -> &str {
-    let (first, _) = item.rsplit_once(':').unwrap_or((item, ""));
-    first.trim_end_matches(|c: char| c.is_ascii_digit())
+/// The items of the journal in the cell of `first` and below it, by the names of their pictures, which have arrived or
+/// may have.
+fn sent_from<'a>(journal: &'a Journal<Held>, first: &Job) -> HashMap<&'a str, &'a str> {
+    // An item is `shtcnabc Q7PlXT!A2:A2`.
+    let (cell, _) = first.item.rsplit_once(':').unwrap_or((&first.item, ""));
+    let column = cell.trim_end_matches(|c: char| c.is_ascii_digit());
+    let row = |item: &str| item.strip_prefix(column)?.split(':').next()?.parse().ok();
+    let is_below = |item: &str| row(item).is_some_and(|row: u32| row >= first.cell.row());
+    let entries = journal.entries.iter().filter(|(_, entry)| !matches!(entry.state, State::Failed));
+    let sent = entries.map(|(item, entry)| (&*entry.file, &**item));
+    sent.filter(|(_, item)| is_below(item)).collect()
+}
+
+/// The spreadsheet of a document, and its sheets. The sheets that the link and the pictures name are looked for later,
+/// so that one that is missing concerns only its pictures.
+fn sheets_of(
+    client: &Client,
+    document: &str,
+    any: &Place,
+) -> Result<(SpreadsheetToken, Sheets), CallError> {
+    let spreadsheet = match Resolve::new(any).next() {
+        Ok(Ask::Node(get)) => client.call(&get)?.spreadsheet(),
+        _ => SpreadsheetLink::new(document).map(|link| link.token().clone()),
+    };
+    let spreadsheet = spreadsheet.map_err(CallError::invalid)?;
+    let sheets = client.call(&QuerySheets::new(spreadsheet.clone()))?;
+    Ok((spreadsheet, sheets))
 }
 
 /// The pictures by spreadsheet, and what cannot be written.
@@ -233,7 +256,7 @@ impl Plan {
             let lane = match known.get(&any) {
                 Some(lane) => *lane,
                 None => {
-                    let lane = plan.lane_of(client, &document, &any, &place);
+                    let lane = plan.lane_of(client, &document, &any);
                     known.insert(any, lane);
                     lane
                 }
@@ -269,24 +292,12 @@ impl Plan {
         }
     }
 
-    /// The index of the document's lane; `None` if the document could not be resolved. `place` is that of its first
-    /// picture.
-    fn lane_of(
-        &mut self,
-        client: &Client,
-        document: &str,
-        any: &Place,
-        place: &Place,
-    ) -> Option<usize> {
+    /// The index of the document's lane; `None` if the document could not be resolved.
+    fn lane_of(&mut self, client: &Client, document: &str, any: &Place) -> Option<usize> {
         if self.unresolved.iter().any(|(_, failure)| failure.reach == Reach::Run) {
             return None;
         }
-        let mut found = client.resolve(&any.clone().beyond_grid());
-        if matches!(&found, Err(error) if matches!(error.kind, CallErrorKind::Invalid(_))) {
-            // The sheet of the link may have been removed, and the first one may have no cells.
-            found = client.resolve(place);
-        }
-        let found = match found {
+        let (spreadsheet, sheets) = match sheets_of(client, document, any) {
             Ok(found) => found,
             Err(error) => {
                 let mut failure = Failure::from(error);
@@ -300,11 +311,11 @@ impl Plan {
             }
         };
         self.doubtful_in_a_row = 0;
-        let known = self.lanes.iter().position(|lane| lane.spreadsheet == found.spreadsheet);
+        let known = self.lanes.iter().position(|lane| lane.spreadsheet == spreadsheet);
         Some(known.unwrap_or_else(|| {
             self.lanes.push(Lane {
-                spreadsheet: found.spreadsheet,
-                sheets: found.sheets.unwrap_or_default(),
+                spreadsheet,
+                sheets,
                 jobs: Vec::new(),
                 document: document.to_owned(),
             });
@@ -315,26 +326,21 @@ impl Plan {
     /// Leaves out what earlier runs have written and, unless they are tried again, the pictures that were refused.
     ///
     /// The order of a folder's pictures decides their cells. It is an error if one that has arrived, or may have, would
-    /// go into another cell of its column now.
+    /// go into another cell now. Cells above the first one of this run belong to another series of pictures.
     pub(crate) fn resume(
         &mut self,
         journal: &Journal<Held>,
         retry_failed: bool,
         is_folder: bool,
     ) -> Result<EarlierRuns, String> {
-        let is_sent = |entry: &Entry<_>| is_folder && !matches!(entry.state, State::Failed);
-        let sent = journal.entries.iter().filter(|(_, entry)| is_sent(entry));
-        let sent: HashMap<_, _> =
-            sent.map(|(item, entry)| ((column(item), &*entry.file), item)).collect();
+        let first = self.lanes.first().and_then(|lane| lane.jobs.first()).filter(|_| is_folder);
+        let sent = first.map(|first| sent_from(journal, first)).unwrap_or_default();
         let mut earlier = EarlierRuns::default();
         for lane in &mut self.lanes {
             let mut pending = Vec::new();
             for mut job in lane.jobs.drain(..) {
-                match sent.get(&(column(&job.item), &*job.file)) {
-                    Some(item) if *item != &job.item => {
-                        return Err(journal.moved(&job.file, item, &job.item));
-                    }
-                    _ => {}
+                if let Some(item) = sent.get(&*job.file).filter(|item| **item != job.item) {
+                    return Err(journal.moved(&job.file, item, &job.item));
                 }
                 let picture = (&*job.path, &*job.file);
                 let Some(todo) = earlier.todo(journal, &job.item, picture, retry_failed)? else {

@@ -74,11 +74,19 @@ fn a_file_that_is_removed_after_a_run_moves_no_picture_to_its_cell() {
     assert!(output.stderr.contains(&text), "{output:?}");
     assert_eq!(filled(&server, SPREADSHEET), ["Q7PlXT!A1 photo1", "Q7PlXT!A3 photo3"]);
 
-    // Another column is another place.
-    let other =
-        fill_sheet(&server).args([LINK]).args([folder.path("photos")]).args(["--from", "B1"]);
-    assert_eq!(other.run().code(), Some(0));
-    assert_eq!(filled(&server, SPREADSHEET)[2..], ["Q7PlXT!B1 photo1", "Q7PlXT!B2 photo3"]);
+    // A picture takes the place of the file that was none.
+    folder.write("photos/b2.gif", picture(2));
+    assert_eq!(run().code(), Some(0));
+    assert_eq!(filled(&server, SPREADSHEET)[2..], ["Q7PlXT!A2 photo2"]);
+
+    // A series in another column, or below in this one, is another series.
+    for from in ["B1", "A9"] {
+        let other = fill_sheet(&server).args([LINK]).args([folder.path("photos")]);
+        let output = other.args(["--from", from]).run();
+        assert_eq!(output.code(), Some(0), "{output:?}");
+        let first = filled(&server, SPREADSHEET).iter().rev().nth(2).cloned();
+        assert_eq!(first, Some(format!("Q7PlXT!{from} photo1")));
+    }
 }
 
 #[test]
