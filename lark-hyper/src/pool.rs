@@ -317,8 +317,8 @@ pub struct ReplyBody {
 }
 
 impl ReplyBody {
-    /// Whether the body, of which hyper reports the end, is only a part. hyper also ends it if the server resets an
-    /// HTTP/2 stream with the code `NO_ERROR`, which a server does after an early reply, and a proxy within a reply.
+    /// Whether the body, of which hyper reports the end, is only a part. hyper also ends it if an HTTP/2 stream is
+    /// reset with the code `NO_ERROR`. A server does that after an early reply, but a proxy may do it inside a reply.
     fn is_cut(&self) -> bool {
         self.is_http2
             && !self.incoming.is_end_stream()

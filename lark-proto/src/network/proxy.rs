@@ -36,7 +36,8 @@ impl Proxy {
     /// The proxy that `url` names.
     ///
     /// # Errors
-    /// [`InvalidKind::BadProxy`]. The error does not quote the credentials.
+    /// [`InvalidKind::BadProxy`], also if the user of an HTTP proxy has a `:`, which the protocol cannot send. The
+    /// error does not quote the credentials.
     pub fn new(url: &str) -> Result<Self, Invalid> {
         Self::parse(url)
             .ok_or_else(|| Invalid::new(InvalidKind::BadProxy, without_credentials(url)))

@@ -10,7 +10,7 @@ use crate::error::{Invalid, InvalidKind};
 use crate::path::has_dots;
 use crate::site::Site;
 
-/// How many names of headers a stored request may have. A map of so few names always has room for others, also if
+/// How many names of headers a stored request may have. A map of 2,000 names has room for at least 1,000 more, even if
 /// their hashes collide. An endpoint can set 1,000.
 const MAX_NAMES: usize = 2000;
 

@@ -33,8 +33,15 @@ impl Reply {
         // `envelope` would refuse an object with two codes, a byte order mark or bytes that are not UTF-8, and the
         // object would then count as a file.
         let text = self.without_mark();
-        let is_short = text.starts_with(b"{") && text.len() <= MAX_ENVELOPE_LEN;
-        if has_code(text) || is_short && has_code(String::from_utf8_lossy(text).as_bytes()) {
+        let is_envelope = text.starts_with(b"{")
+            && match std::str::from_utf8(text) {
+                Ok(_) => has_code(text),
+                Err(_) => {
+                    text.len() <= MAX_ENVELOPE_LEN
+                        && has_code(String::from_utf8_lossy(text).as_bytes())
+                }
+            };
+        if is_envelope {
             self.success()?;
             return Err(self.unreadable("code 0 without a file"));
         }

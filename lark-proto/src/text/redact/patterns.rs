@@ -149,7 +149,10 @@ fn values(text: &[u8], find: &mut impl FnMut(usize, usize)) {
         for found in memmem::find_iter(&lower, scheme) {
             let gap = found + scheme.len();
             let start = end_of(text, gap, |byte| {
-                matches!(byte, b' ' | b':' | b'=' | b'+' | b'"' | b'\'' | b'`' | b'(' | b'<')
+                matches!(
+                    byte,
+                    b' ' | b':' | b'=' | b'+' | b'"' | b'\'' | b'`' | b'(' | b'<' | b'[' | b'{'
+                )
             });
             if found < done || gap == start {
                 continue;
@@ -168,7 +171,10 @@ fn name_at_end(text: &[u8]) -> &[u8] {
     const MAX_NAME_LEN: usize = 64;
     let text = text.get(text.len().saturating_sub(MAX_NAME_LEN)..).unwrap_or(text);
     let text = text.trim_ascii_end();
-    let text = text.strip_suffix(b"\"").or(text.strip_suffix(b"'")).unwrap_or(text);
+    let text = match text {
+        [name @ .., b'"' | b'\'' | b'`' | b')' | b']'] => name,
+        _ => text,
+    };
     let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     let start = text.iter().rposition(|byte| !is_of_name(byte)).map_or(0, |before| before + 1);
     text.get(start..).unwrap_or_default()

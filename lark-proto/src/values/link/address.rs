@@ -2,7 +2,7 @@
 
 use super::document_kind::{DocumentKind, not_a_spreadsheet};
 use crate::error::{Invalid, InvalidKind};
-use crate::text::{base64, percent_decoded, trimmed, without_user_info};
+use crate::text::{base64, percent_decoded, trimmed};
 use crate::values::{SheetId, SpreadsheetToken, WikiToken, cell};
 
 /// A document that is a spreadsheet or a page of a wiki, as far as its token tells.
@@ -47,8 +47,13 @@ impl Address {
         let text = trimmed(text);
         let inner = text.strip_prefix('<').and_then(|text| text.strip_suffix('>'));
         let text = trimmed(inner.unwrap_or(text));
-        // The error of a part may quote a password that has a `#`, `?` or `/`. That of the whole link masks it.
-        let has_password = without_user_info(text.as_bytes()) != text.as_bytes();
+        // The error of a part may quote a part of a password with a `#`, `?` or `/`. That of the whole link masks it.
+        let rest = match text.split_once("://") {
+            Some((scheme, rest)) if !scheme.contains(['/', '?', '#']) => rest,
+            _ => text,
+        };
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let has_password = host.contains(':') && rest.contains('@');
         Self::of(text).map_err(
             |error| {
                 if has_password { Invalid::new(error.kind(), text) } else { error }

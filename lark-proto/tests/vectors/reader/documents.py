@@ -5,7 +5,7 @@ import binascii
 import re
 import urllib.parse
 
-from .refused import Refused, excerpt, trimmed, without_user_info
+from .refused import Refused, excerpt, trimmed
 
 ID = re.compile(r"[A-Za-z0-9_-]+")
 LAST_COLUMN, LAST_ROW = 13_000, 5_000_000
@@ -76,7 +76,9 @@ class Address:
             self.read(text)
         except Refused as refused:
             # A part of the link may be a part of its password.
-            has_password = without_user_info(text) != text
+            scheme, _, rest = text.partition("://")
+            rest = text if re.search("[/?#]", scheme) else rest or text
+            has_password = ":" in re.split("[/?#]", rest)[0] and "@" in rest
             raise Refused(refused.kind, text) if has_password else refused
 
     def read(self, text):

@@ -45,10 +45,11 @@ def read(endpoint, status, headers, body):
 class Reply:
     def __init__(self, status, headers, body):
         self.status, self.body = status, body
-        self.headers = {}
+        self.headers, self.encodings = {}, []
         for header in headers:
             name, _, value = header.partition(": ")
             self.headers.setdefault(name.lower(), value)
+            self.encodings += [value.lower()] if name.lower() == "content-encoding" else []
         self.envelope = envelope_in(body)
 
     def success(self):
@@ -394,7 +395,7 @@ def download(reply):
     text = body.removeprefix(b"\xef\xbb\xbf").lstrip(SPACE).lower()
     looks_like_page = content_type.lower().startswith("text/html") or text.startswith((b"<html", b"<!doctype html"))
     is_page = looks_like_page and disposition is None
-    is_compressed = headers.get("content-encoding", "identity").lower() != "identity"
+    is_compressed = any(encoding != "identity" for encoding in reply.encodings)
     is_image = images.sniff(body) is not None
     if not 200 <= reply.status < 300 or not body or not is_image and (is_compressed or is_page):
         raise Unreadable
