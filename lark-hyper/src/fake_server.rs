@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use hyper_util::server::conn::auto;
 use lark_proto::Site;
 use lark_proto::fake::FakeLark;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use crate::FakeTransport;
@@ -51,25 +53,27 @@ impl FakeServer {
     /// # Errors
     /// The port is taken, or the system cannot start a thread.
     pub fn start_on(port: u16, lark: FakeLark) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        // The listener is not bound inside `block_on`, which panics if the caller is inside a runtime.
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let site = Site::custom(&format!("http://{address}")).map_err(io::Error::other)?;
         let (stop, stopped) = oneshot::channel();
-        // The clock is made inside the runtime too, since the time of a runtime around the caller may be paused.
-        let (listener, clock) = {
-            let _inside = runtime.enter();
-            (TcpListener::from_std(listener)?, Clock::new(TokioTimer::new()))
-        };
-        let fake = FakeTransport::with_clock(clock, lark);
-        let accept = accept(listener, fake.clone());
+        let (started, result) = mpsc::channel();
+        // The caller may be inside a runtime, in which no other one may be dropped, and whose time may be paused. So
+        // the thread makes the runtime and the clock.
         let thread = std::thread::Builder::new().name("fake-lark".into()).spawn(move || {
-            runtime.spawn(accept);
-            // Dropping the runtime afterwards closes every connection.
-            let _ = runtime.block_on(stopped);
+            match serve(listener, lark) {
+                Ok((runtime, fake)) => {
+                    let _ = started.send(Ok(fake));
+                    // Dropping the runtime afterwards closes every connection.
+                    let _ = runtime.block_on(stopped);
+                }
+                Err(error) => {
+                    let _ = started.send(Err(error));
+                }
+            }
         })?;
+        let fake = result.recv().map_err(io::Error::other)??;
         Ok(Self { address, site, fake, stop: Some(stop), thread: Some(thread) })
     }
 
@@ -100,6 +104,16 @@ impl Drop for FakeServer {
             let _ = thread.join();
         }
     }
+}
+
+/// A runtime that serves `lark` while it runs.
+fn serve(listener: std::net::TcpListener, lark: FakeLark) -> io::Result<(Runtime, FakeTransport)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let inside = runtime.enter();
+    let fake = FakeTransport::with_clock(Clock::new(TokioTimer::new()), lark);
+    runtime.spawn(accept(TcpListener::from_std(listener)?, fake.clone()));
+    drop(inside);
+    Ok((runtime, fake))
 }
 
 async fn accept(listener: TcpListener, fake: FakeTransport) {

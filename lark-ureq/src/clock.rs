@@ -70,8 +70,11 @@ impl Clock {
         R: Send,
     {
         let tasks: Vec<F> = tasks.into_iter().collect();
-        let mut running = self.start(tasks.len()).into_iter();
-        thread::scope(|scope| {
+        let running = self.start(tasks.len());
+        // The closure owns them: if a thread cannot be started, those after it no longer count as running when the scope
+        // waits for those before it.
+        thread::scope(move |scope| {
+            let mut running = running.into_iter();
             let start = |task: F| {
                 let running = running.next();
                 scope.spawn(move || {

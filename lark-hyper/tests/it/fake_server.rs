@@ -253,3 +253,12 @@ async fn a_panic_of_a_closure_over_http_2_ends_its_call_and_the_server_goes_on()
     assert!(matches!(error.kind, CallErrorKind::Transport(_)), "{error:?}");
     client.call(&put()).await.unwrap();
 }
+
+/// tokio panics if a runtime is dropped inside another one.
+#[tokio::test]
+async fn a_port_that_is_taken_is_an_error_inside_a_runtime() {
+    let first = FakeServer::start().unwrap();
+    let port = first.address().port();
+    let error = FakeServer::start_on(port, FakeLark::new()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+}
