@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderValue};
+use http::Method;
 
 use super::failures::ConnectionFault;
 use super::lark::{FakeLark, InFlight};
@@ -151,11 +151,14 @@ impl Connection {
                 return Some(ServerStep::Close);
             }
         };
-        let close = HeaderValue::from_static("close");
-        let is_last = request.headers().get(CONNECTION) == Some(&close);
+        let is_last = http1::is_closing(request.headers());
         let reply = lark.finish(now, *flight, request.body());
-        let len = reply.body().len();
+        let mut len = reply.body().len();
         let mut bytes = http1::reply(&reply);
+        if request.method() == Method::HEAD {
+            bytes.truncate(bytes.len() - len);
+            len = 0;
+        }
         let (is_last, wait) = match fault {
             Some(ConnectionFault::AfterBody) => return Some(ServerStep::Close),
             Some(ConnectionFault::CutReply) => {
@@ -283,11 +286,20 @@ mod tests {
 
     #[test]
     fn a_connection_closes_after_the_reply_if_the_client_asked_for_it() {
-        let mut lark = FakeLark::new();
-        let mut connection = Connection::new();
-        let request = b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-        let steps = steps(&mut connection, &mut lark, request);
-        assert!(matches!(&steps[..], [ServerStep::Write(_), ServerStep::Close]), "{steps:?}");
+        for options in ["close", "Close", "keep-alive, close", "x\r\nConnection: close"] {
+            let request = format!("GET /x HTTP/1.1\r\nHost: a\r\nConnection: {options}\r\n\r\n");
+            let steps = steps(&mut Connection::new(), &mut FakeLark::new(), request.as_bytes());
+            assert!(matches!(&steps[..], [ServerStep::Write(_), ServerStep::Close]), "{steps:?}");
+        }
+    }
+
+    #[test]
+    fn the_reply_to_head_has_no_body() {
+        let request = b"HEAD /x HTTP/1.1\r\nHost: a\r\n\r\n";
+        let steps = steps(&mut Connection::new(), &mut FakeLark::new(), request);
+        let [ServerStep::Write(reply), ServerStep::Read] = &steps[..] else { panic!("{steps:?}") };
+        let reply = str::from_utf8(reply).unwrap();
+        assert!(reply.contains("\r\nContent-Length: 18\r\n") && reply.ends_with("\r\n\r\n"));
     }
 
     #[test]

@@ -28,7 +28,8 @@
 //!
 //! Requests in general:
 //! * A body with `Transfer-Encoding` gets the edge's HTML page with HTTP 400. Users report that uploads with this
-//!   header fail, but not why. [`http1`] is stricter than HTTP/1.1 because the edge may be as strict.
+//!   header fail, but not why. [`http1`] is stricter than HTTP/1.1 because the edge may be as strict; a [`Connection`]
+//!   closes without a reply.
 //! * Every path is served with and without a trailing slash. The service is known to do so for `image/v4/put` and for
 //!   the token requests.
 //! * The token is checked before the values in the path and before the body, and before a rate limit. All apps and
@@ -73,6 +74,8 @@
 //! * A name may end in `.webp`, which the newer edition of the document does not list.
 //! * More than 4000 images, or more columns than a sheet may have, get 90226; more cells than a sheet may have get
 //!   90219.
+//! * A range has the cells of its corners, such as `Q7PlXT!A1:B2`. The others that the vendor documents get 90215 (a
+//!   sheet alone) and 90202 (columns).
 //! * A write to more than one cell, and a range whose first cell is not its upper left one, get 90202; a range of a
 //!   base gets 90215; an unknown `valueRenderOption` gets 90229.
 //! * A tenant that does not accept base64 answers with 90204. Reports name HTTP 400, but no code.

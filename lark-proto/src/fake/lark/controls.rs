@@ -101,7 +101,7 @@ impl FakeLark {
     ///
     /// If several endpoints match a request, the last one that was added answers. An added endpoint comes before the
     /// fake's own endpoints. With a route of the fake's own, for example [`Route::WikiNode`], the closure replaces the
-    /// fake's answer.
+    /// fake's answer and its checks, except for that of the token.
     ///
     /// The closure gets each admitted request, and returns the `data` of the reply or a [`Fault`]. It can keep its
     /// state in an `Arc<Mutex<..>>`, which clones of the fake share. Failures, counts and rate limits name the endpoint

@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::FakeLark;
-use crate::fake::record::SentImageEncoding;
 use crate::fake::reply::{Refusal, ReplyDraft};
 use crate::fake::route::Route;
 use crate::fake::services::spreadsheets::{body, cell_write, dimensions};
@@ -43,9 +42,7 @@ impl FakeLark {
             }
             Route::ValuesImage => {
                 let write: cell_write::CellWrite = body::read(headers, body)?;
-                if self.refuses_base64
-                    && SentImageEncoding::of(target.route, body) == Some(SentImageEncoding::Base64)
-                {
+                if self.refuses_base64 && write.image.is_base64 {
                     let msg = "WrongRequestBody: this tenant takes no image in base64";
                     return Err(Refusal::with_400(90204, msg));
                 }

@@ -292,13 +292,19 @@ impl FakeLark {
         let route = target.route;
         let added = self.added_routes.iter().find(|added| added.route == route);
         if added.map_or(!route.is_auth(), |added| added.needs_token) {
-            self.tokens.admit(now, headers, route.is_tenant_only())?;
+            let is_tenant_only = added.is_none() && route.is_tenant_only();
+            self.tokens.admit(now, headers, is_tenant_only)?;
         }
         self.rate_limits.admit(now, route)?;
-        if route.is_sheet_write() {
+        if self.occupies(route) {
             self.spreadsheet(target.value(0))?.occupy(now)?;
         }
         Ok(())
+    }
+
+    /// Whether a request to `route` occupies its spreadsheet. One that a test has replaced does not.
+    fn occupies(&self, route: Route) -> bool {
+        route.is_sheet_write() && !self.added_routes.iter().any(|added| added.route == route)
     }
 
     fn spreadsheet(&mut self, token: &str) -> Result<&mut Spreadsheet, Refusal> {
@@ -313,7 +319,7 @@ impl FakeLark {
         admitted: &Result<(), Refusal>,
         end: Option<SystemTime>,
     ) {
-        let Some(target) = target.filter(|target| target.route.is_sheet_write()) else { return };
+        let Some(target) = target.filter(|target| self.occupies(target.route)) else { return };
         if let (Ok(()), Ok(spreadsheet)) = (admitted, self.spreadsheet(target.value(0))) {
             spreadsheet.release(end);
         }

@@ -299,7 +299,7 @@ fn body_len(headers: &HeaderMap) -> Result<usize, String> {
 }
 
 /// Whether the client announces that this request is its last one.
-fn is_closing(headers: &HeaderMap) -> bool {
+pub(crate) fn is_closing(headers: &HeaderMap) -> bool {
     headers
         .get_all(CONNECTION)
         .iter()

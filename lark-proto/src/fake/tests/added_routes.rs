@@ -87,6 +87,23 @@ fn a_replaced_answer_still_needs_a_token() {
 }
 
 #[test]
+fn a_replaced_answer_has_no_other_check_of_the_fake() {
+    let mut fake = fake();
+    fake.add_route(Route::ImageV4Put, |_| Ok("any token"));
+    fake.add_token(TokenKind::User, "u-1", now() + Duration::from_secs(60));
+    let upload = with_token(post(Route::ImageV4Put.path(), JSON, "{}"), Some("u-1"));
+    assert_eq!(at(&fake.handle(now(), upload), "/data"), "any token");
+
+    // The spreadsheet does not exist, and a write does not occupy one.
+    fake.add_route(Route::ValuesImage, |_| Ok("any write"));
+    let write = || post("/open-apis/sheets/v2/spreadsheets/shtcnOther/values_image", JSON, "{}");
+    let (head, ()) = write().map(drop).into_parts();
+    let first = fake.begin(now(), &head);
+    assert_eq!(at(&fake.handle(now(), write()), "/data"), "any write");
+    assert_eq!(at(&fake.finish(now(), first, b"{}"), "/data"), "any write");
+}
+
+#[test]
 fn an_added_endpoint_comes_before_one_of_the_fake_with_the_same_path() {
     let mut fake = fake();
     let own = Route::Own { method: "POST", path: Route::ImV1Images.path() };

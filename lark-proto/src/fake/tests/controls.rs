@@ -78,6 +78,12 @@ fn base64_is_refused_after_the_test_asks_for_it() {
     fake.refuse_base64();
     assert_eq!(verdict(&fake.handle(now(), post(CELL_PATH, JSON, BASE64))), (400, Some(90204)));
     assert_eq!(verdict(&fake.handle(now(), post(CELL_PATH, JSON, CELL))), (200, Some(0)));
+    // The key may be escaped, and another object may have it too.
+    let escaped = BASE64.replacen("\"image\"", "\"im\\u0061ge\"", 1);
+    assert_ne!(escaped, BASE64);
+    assert_eq!(verdict(&fake.handle(now(), post(CELL_PATH, JSON, escaped))), (400, Some(90204)));
+    let nested = CELL.replacen('{', r#"{"x":{"image":""},"#, 1);
+    assert_eq!(verdict(&fake.handle(now(), post(CELL_PATH, JSON, nested))), (200, Some(0)));
 }
 
 #[test]

@@ -10,37 +10,45 @@ use serde::{Deserialize, Deserializer};
 #[derive(Debug, Deserialize)]
 pub(crate) struct CellWrite {
     pub(crate) range: String,
-    #[serde(deserialize_with = "image")]
-    pub(crate) image: Vec<u8>,
+    pub(crate) image: SentImage,
     pub(crate) name: String,
 }
 
-/// Reads the bytes of an image from an array of numbers, one by one, or from base64.
-fn image<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-    deserializer.deserialize_any(Image)
+/// An image that was sent as an array of numbers, as documented, or in base64, as the vendor's command-line tool sends
+/// it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct SentImage {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) is_base64: bool,
 }
 
-/// An image: an array of numbers, as documented, or base64, as the vendor's command-line tool sends it.
+impl<'de> Deserialize<'de> for SentImage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Image)
+    }
+}
+
 struct Image;
 
 impl<'de> Visitor<'de> for Image {
-    type Value = Vec<u8>;
+    type Value = SentImage;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("image to be an array of numbers or a base64 string")
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<u8>, E> {
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<SentImage, E> {
         let refused = |_| E::custom("image is not base64 (standard alphabet, padded)");
-        STANDARD.decode_to_vec(text).map_err(refused)
+        let bytes = STANDARD.decode_to_vec(text).map_err(refused)?;
+        Ok(SentImage { bytes, is_base64: true })
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<u8>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<SentImage, A::Error> {
         let mut bytes = Vec::new();
         while let Some(byte) = items.next_element_seed(Item(bytes.len()))? {
             bytes.push(byte);
         }
-        Ok(bytes)
+        Ok(SentImage { bytes, is_base64: false })
     }
 }
 
@@ -97,7 +105,7 @@ mod tests {
             (r#""\u002b\/8=""#, &[0xfb, 0xff]),
         ] {
             let found = read("application/json", &with_image(image));
-            assert_eq!(found.map(|write| write.image).as_deref(), Ok(bytes), "{image}");
+            assert_eq!(found.map(|write| write.image.bytes).as_deref(), Ok(bytes), "{image}");
         }
     }
 
@@ -109,7 +117,7 @@ mod tests {
             "Application/JSON; Charset=UTF-8",
             "application/json;charset=\"utf-8\"",
         ] {
-            let found = read(content_type, any_order).map(|w| (w.range, w.image, w.name));
+            let found = read(content_type, any_order).map(|w| (w.range, w.image.bytes, w.name));
             assert_eq!(found, Ok(("r".to_owned(), vec![7], "n".to_owned())));
         }
     }

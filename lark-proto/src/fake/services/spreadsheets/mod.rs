@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 pub use self::sheet::FakeSheet;
 
 use self::cell_write::CellWrite;
+#[cfg(test)]
+use self::cell_write::SentImage;
 use self::cells::Cell;
 use crate::fake::reply::Refusal;
 
@@ -146,7 +148,7 @@ impl Spreadsheet {
     /// Writes an image into a cell.
     pub(crate) fn write(&mut self, token: &str, write: CellWrite) -> Result<Value, Refusal> {
         let range = self.normal_range(&write.range)?;
-        if write.image.is_empty() {
+        if write.image.bytes.is_empty() {
             return Err(Refusal::with_200(90204, "WrongRequestBody: image is empty"));
         }
         let extension = write.name.rsplit_once('.').map(|(_, extension)| extension);
@@ -155,7 +157,7 @@ impl Spreadsheet {
         {
             return Err(Refusal::with_200(90204, "Image format is unknown"));
         }
-        if write.image.len() > MAX_IMAGE {
+        if write.image.bytes.len() > MAX_IMAGE {
             return Err(Refusal::with_200(90227, "TooLargeRequest: image is above 20 MiB"));
         }
         if self.cells.len() >= MAX_IMAGES && !self.cells.contains_key(&range) {
@@ -169,7 +171,8 @@ impl Spreadsheet {
         });
         let CellWrite { image, name, .. } = write;
         let file_token = format!("box{token}{:06}", self.revision);
-        let cell = StoredCell { bytes: image.into(), name, revision: self.revision, file_token };
+        let cell =
+            StoredCell { bytes: image.bytes.into(), name, revision: self.revision, file_token };
         self.texts.remove(&range);
         self.cells.insert(range, cell);
         Ok(json!({"code": 0, "data": data, "msg": "success"}))
@@ -295,7 +298,8 @@ mod tests {
     use super::*;
 
     fn write(range: &str, image: &[u8], name: &str) -> CellWrite {
-        CellWrite { range: range.to_owned(), image: image.to_vec(), name: name.to_owned() }
+        let image = SentImage { bytes: image.to_vec(), is_base64: false };
+        CellWrite { range: range.to_owned(), image, name: name.to_owned() }
     }
 
     #[test]
