@@ -71,8 +71,8 @@ impl Clock {
     {
         let tasks: Vec<F> = tasks.into_iter().collect();
         let running = self.start(tasks.len());
-        // The closure owns them: if a thread cannot be started, those after it no longer count as running when the scope
-        // waits for those before it.
+        // The closure owns them: if a thread cannot be started, those after it no longer count as running when the
+        // scope waits for those before it.
         thread::scope(move |scope| {
             let mut running = running.into_iter();
             let start = |task: F| {
