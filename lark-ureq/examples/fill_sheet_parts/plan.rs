@@ -12,7 +12,7 @@ use lark_ureq::{CallError, Client};
 use serde::{Deserialize, Serialize};
 
 use crate::common::failure::{Failure, Reach};
-use crate::common::journal::{Journal, State};
+use crate::common::journal::{Entry, Journal, State};
 use crate::common::pictures;
 use crate::common::run::{EarlierRuns, OUTAGE_FAILURES, Todo};
 
@@ -201,17 +201,10 @@ fn line_at(text: &[u8], start: usize) -> usize {
     1 + text.iter().take(start + ends).filter(|byte| **byte == b'\n').count()
 }
 
-/// The items of the journal in the cell of `first` and below it, by the names of their pictures, which have arrived or
-/// may have.
-fn sent_from<'a>(journal: &'a Journal<Held>, first: &Job) -> HashMap<&'a str, &'a str> {
-    // An item is `shtcnabc Q7PlXT!A2:A2`.
-    let (cell, _) = first.item.rsplit_once(':').unwrap_or((&first.item, ""));
-    let column = cell.trim_end_matches(|c: char| c.is_ascii_digit());
-    let row = |item: &str| item.strip_prefix(column)?.split(':').next()?.parse().ok();
-    let is_below = |item: &str| row(item).is_some_and(|row: u32| row >= first.cell.row());
-    let entries = journal.entries.iter().filter(|(_, entry)| !matches!(entry.state, State::Failed));
-    let sent = entries.map(|(item, entry)| (&*entry.file, &**item));
-    sent.filter(|(_, item)| is_below(item)).collect()
+/// The spreadsheet, the sheet and the column of an item of the journal, such as `shtcnabc Q7PlXT!A2:A2`.
+fn column(item: &str) -> &str {
+    let (first, _) = item.rsplit_once(':').unwrap_or((item, ""));
+    first.trim_end_matches(|c: char| c.is_ascii_digit())
 }
 
 /// The spreadsheet of a document, and its sheets. The sheets that the link and the pictures name are looked for later,
@@ -326,20 +319,24 @@ impl Plan {
     /// Leaves out what earlier runs have written and, unless they are tried again, the pictures that were refused.
     ///
     /// The order of a folder's pictures decides their cells. It is an error if one that has arrived, or may have, would
-    /// go into another cell now. Cells above the first one of this run belong to another series of pictures.
+    /// go into another cell of its column now.
     pub(crate) fn resume(
         &mut self,
         journal: &Journal<Held>,
         retry_failed: bool,
         is_folder: bool,
     ) -> Result<EarlierRuns, String> {
-        let first = self.lanes.first().and_then(|lane| lane.jobs.first()).filter(|_| is_folder);
-        let sent = first.map(|first| sent_from(journal, first)).unwrap_or_default();
+        let is_sent = |entry: &Entry<_>| is_folder && !matches!(entry.state, State::Failed);
+        let sent = journal.entries.iter().filter(|(_, entry)| is_sent(entry));
+        let sent: HashMap<_, _> =
+            sent.map(|(item, entry)| ((column(item), &*entry.file), item)).collect();
         let mut earlier = EarlierRuns::default();
         for lane in &mut self.lanes {
             let mut pending = Vec::new();
             for mut job in lane.jobs.drain(..) {
-                if let Some(item) = sent.get(&*job.file).filter(|item| **item != job.item) {
+                let is_known = journal.entries.contains_key(&job.item);
+                if let Some(item) = sent.get(&(column(&job.item), &*job.file)).filter(|_| !is_known)
+                {
                     return Err(journal.moved(&job.file, item, &job.item));
                 }
                 let picture = (&*job.path, &*job.file);

@@ -79,14 +79,14 @@ fn a_file_that_is_removed_after_a_run_moves_no_picture_to_its_cell() {
     assert_eq!(run().code(), Some(0));
     assert_eq!(filled(&server, SPREADSHEET)[2..], ["Q7PlXT!A2 photo2"]);
 
-    // A series in another column, or below in this one, is another series.
-    for from in ["B1", "A9"] {
-        let other = fill_sheet(&server).args([LINK]).args([folder.path("photos")]);
-        let output = other.args(["--from", from]).run();
-        assert_eq!(output.code(), Some(0), "{output:?}");
-        let first = filled(&server, SPREADSHEET).iter().rev().nth(2).cloned();
-        assert_eq!(first, Some(format!("Q7PlXT!{from} photo1")));
+    // Another column is another place. Other cells of the column are refused, and the first run goes on.
+    for (from, code) in [("B1", 0), ("A9", 2), ("A1", 0)] {
+        let again = fill_sheet(&server).args([LINK]).args([folder.path("photos")]);
+        let output = again.args(["--from", from]).run();
+        assert_eq!(output.code(), Some(code), "{from}: {output:?}");
     }
+    let expected = ["Q7PlXT!B1 photo1", "Q7PlXT!B2 photo2", "Q7PlXT!B3 photo3"];
+    assert_eq!(filled(&server, SPREADSHEET)[3..], expected);
 }
 
 #[test]
