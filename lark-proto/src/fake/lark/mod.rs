@@ -59,6 +59,8 @@ pub struct InFlight {
     target: Option<Target>,
     head: Head,
     admitted: Result<(), Refusal>,
+    /// Whether it occupies its spreadsheet.
+    is_write: bool,
     failure: Option<Failure>,
 }
 
@@ -229,7 +231,9 @@ impl FakeLark {
             time: now,
             number,
         };
-        InFlight { target, head, admitted, failure }
+        let route = target.as_ref().map(|target| target.route);
+        let is_write = admitted.is_ok() && route.is_some_and(|route| self.occupies(route));
+        InFlight { target, head, admitted, is_write, failure }
     }
 
     /// Takes the body, carries the request out, and frees the spreadsheet. If the reply is held back, the spreadsheet
@@ -240,12 +244,12 @@ impl FakeLark {
         flight: InFlight,
         body: &[u8],
     ) -> http::Response<Bytes> {
-        let InFlight { target, head, admitted, failure } = flight;
+        let InFlight { target, head, admitted, is_write, failure } = flight;
         let end = match failure {
             Some(Failure::Connection(ConnectionFault::SlowReply(time))) => now.checked_add(time),
             _ => None,
         };
-        self.release(target.as_ref(), &admitted, end);
+        self.release(target.as_ref().filter(|_| is_write), end);
         let route = target.as_ref().map(|target| target.route);
         let log_id = reply::log_id(self.records.pushed());
         let reply = match (target, failure) {
@@ -278,8 +282,8 @@ impl FakeLark {
     /// Drops a request whose connection broke before its body was complete. Its spreadsheet is free again, nothing is
     /// written, and [`requests`](Self::requests) does not list the request.
     pub fn abandon(&mut self, flight: InFlight) {
-        let InFlight { target, admitted, .. } = flight;
-        self.release(target.as_ref(), &admitted, None);
+        let InFlight { target, is_write, .. } = flight;
+        self.release(target.as_ref().filter(|_| is_write), None);
     }
 
     /// Checks the token and the rate limit. A write that is admitted occupies its spreadsheet.
@@ -313,14 +317,9 @@ impl FakeLark {
     }
 
     /// Frees the spreadsheet of a write, at `end` if there is one.
-    fn release(
-        &mut self,
-        target: Option<&Target>,
-        admitted: &Result<(), Refusal>,
-        end: Option<SystemTime>,
-    ) {
-        let Some(target) = target.filter(|target| self.occupies(target.route)) else { return };
-        if let (Ok(()), Ok(spreadsheet)) = (admitted, self.spreadsheet(target.value(0))) {
+    fn release(&mut self, write: Option<&Target>, end: Option<SystemTime>) {
+        let Some(write) = write else { return };
+        if let Ok(spreadsheet) = self.spreadsheet(write.value(0)) {
             spreadsheet.release(end);
         }
     }

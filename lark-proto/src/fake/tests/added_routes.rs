@@ -104,6 +104,20 @@ fn a_replaced_answer_has_no_other_check_of_the_fake() {
 }
 
 #[test]
+fn a_write_frees_its_spreadsheet_also_if_its_route_is_replaced_meanwhile() {
+    let mut fake = fake();
+    let (head, ()) = post(CELL_PATH, JSON, CELL).map(drop).into_parts();
+    let write = fake.begin(now(), &head);
+    let occupied = fake.begin(now(), &head);
+    assert_eq!(verdict(&fake.finish(now(), occupied, CELL.as_bytes())), (200, Some(90217)));
+    fake.add_route(Route::ValuesImage, |_| Ok(()));
+    fake.abandon(write);
+    let add = r#"{"dimension":{"sheetId":"Q7PlXT","majorDimension":"ROWS","length":1}}"#;
+    let path = CELL_PATH.replace("values_image", "dimension_range");
+    assert_eq!(verdict(&fake.handle(now(), post(&path, JSON, add))), (200, Some(0)));
+}
+
+#[test]
 fn an_added_endpoint_comes_before_one_of_the_fake_with_the_same_path() {
     let mut fake = fake();
     let own = Route::Own { method: "POST", path: Route::ImV1Images.path() };

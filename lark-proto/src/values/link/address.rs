@@ -49,11 +49,10 @@ impl Address {
         let text = trimmed(inner.unwrap_or(text));
         // The error of a part may quote a part of a password with a `#`, `?` or `/`. That of the whole link masks it.
         let rest = match text.split_once("://") {
-            Some((scheme, rest)) if !scheme.contains(['/', '?', '#']) => rest,
+            Some((scheme, rest)) if !scheme.contains([':', '/', '?', '#']) => rest,
             _ => text,
         };
-        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let has_password = host.contains(':') && rest.contains('@');
+        let has_password = rest.rsplit_once('@').is_some_and(|(before, _)| before.contains(':'));
         Self::of(text).map_err(
             |error| {
                 if has_password { Invalid::new(error.kind(), text) } else { error }

@@ -325,6 +325,8 @@ mod tests {
             ("https://user:pass/x#x@x.feishu.cn/sheets/T", InvalidKind::BadSpreadsheetLink),
             ("user:pass#x@x.feishu.cn/sheets/T", InvalidKind::BadSpreadsheetToken),
             ("user:pass?x@x.feishu.cn/sheets/T?x=a://b", InvalidKind::BadSpreadsheetToken),
+            ("https://DOM/user:pass#x@x.feishu.cn/sheets/T", InvalidKind::BadSpreadsheetLink),
+            ("user:pass://x#y@x.feishu.cn/sheets/T", InvalidKind::BadSpreadsheetLink),
             ("https://x.feishu.cn/wiki/wikcnKQ1k3p?sheet=giDk9k", InvalidKind::WikiNode),
             ("x.feishu.cn/wiki/EBkYwuVYbivkJUkOtZVcMjXPnYe", InvalidKind::WikiNode),
             ("https://x.feishu.cn/sheets/wikcnKQ1k3p", InvalidKind::WikiNode),

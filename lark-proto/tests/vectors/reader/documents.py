@@ -77,8 +77,8 @@ class Address:
         except Refused as refused:
             # A part of the link may be a part of its password.
             scheme, _, rest = text.partition("://")
-            rest = text if re.search("[/?#]", scheme) else rest or text
-            has_password = ":" in re.split("[/?#]", rest)[0] and "@" in rest
+            rest = text if re.search("[:/?#]", scheme) else rest or text
+            has_password = ":" in rest.rpartition("@")[0]
             raise Refused(refused.kind, text) if has_password else refused
 
     def read(self, text):
