@@ -31,10 +31,14 @@ pub(crate) struct Filling {
     pub(crate) replaced: AtomicUsize,
 }
 
-/// What a run does with a picture.
+/// The decision of a run about one picture.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
+    /// The run writes the picture.
     Write,
+    /// An earlier run has written the picture without learning of it, so this run only records it.
     Arrived,
+    /// The run leaves the cell as it is, because it holds something.
     Skip,
 }
 
@@ -92,8 +96,7 @@ impl Filling {
         Ok(())
     }
 
-    /// What is to be done with a picture whose cell has this content. An earlier run may have written a picture without
-    /// learning of it, and a cell that holds something may be skipped.
+    /// Decides whether the run writes a picture into its cell, which has this content.
     pub(crate) fn decide(&self, job: &Job, content: &CellContent) -> Decision {
         match &job.begun {
             Some(begun) if has_arrived(begun.held.as_deref(), content) => Decision::Arrived,

@@ -58,15 +58,15 @@ fn describe<'a>(filling: &Filling, lane: &'a Lane) -> Result<Vec<Problem<'a>>, C
     let mut filled = 0;
     for job in &lane.jobs {
         let content = contents.of(&job.cell);
-        let note = match (filling.decide(job, content), content) {
+        let decision = filling.decide(job, content);
+        let note = match (decision, content) {
             (Decision::Arrived, _) => ", has arrived",
             (Decision::Skip, _) => ", skipped",
             (Decision::Write, CellContent::Empty) => "",
             (Decision::Write, CellContent::Image { .. }) => ", over an image",
             (Decision::Write, _) => ", over other content",
         };
-        let decision = filling.decide(job, content);
-        if matches!(decision, Decision::Write) {
+        if decision == Decision::Write {
             if let Err(failure) = request(lane, job) {
                 problems.push((&job.file, failure.text, failure.reach));
                 continue;
@@ -74,8 +74,8 @@ fn describe<'a>(filling: &Filling, lane: &'a Lane) -> Result<Vec<Problem<'a>>, C
         }
         print(&format!("{}  {}{note}", lane.place(&job.cell), job.file));
         let is_filled = *content != CellContent::Empty;
-        filled += usize::from(is_filled && !matches!(decision, Decision::Arrived));
-        if matches!(decision, Decision::Write) {
+        filled += usize::from(is_filled && decision != Decision::Arrived);
+        if decision == Decision::Write {
             to_write.push(&job.cell);
             contents.count(&job.cell);
         }
