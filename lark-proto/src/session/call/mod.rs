@@ -239,6 +239,9 @@ impl<O, T> Call<O, T> {
 
     /// Parses the reply to the request that was sent. This runs the endpoint's code and does not take the session, so
     /// that an adapter can call it without holding its lock.
+    ///
+    /// If the call has taken a step since its token request was sent, this may be the reply to another request. Then
+    /// report the reply to the token request as [`Purpose::Token`](super::Purpose::Token) says.
     pub fn read(&self, reply: Response<Bytes>) -> ParsedReply<O> {
         ParsedReply(if self.untyped.machine.is_sent() {
             Kind::Call((self.read)(&Reply::with_secrets(reply, self.untyped.machine.secrets())))
@@ -247,7 +250,7 @@ impl<O, T> Call<O, T> {
         })
     }
 
-    /// Reports the reply to the request that was sent. Has no effect if none is in flight.
+    /// Reports the reply to the request that was sent. Has no effect if none is in flight. Take the next step at once.
     pub fn received(&mut self, session: &mut Session, now: SystemTime, parsed: ParsedReply<O>) {
         let now = session.tick(now);
         match parsed.0 {
@@ -261,7 +264,7 @@ impl<O, T> Call<O, T> {
         }
     }
 
-    /// Reports that the request got no reply. Has no effect if no request is in flight.
+    /// Reports that the request got no reply. Has no effect if no request is in flight. Take the next step at once.
     pub fn failed(&mut self, session: &mut Session, now: SystemTime, failure: TransportFailure<T>) {
         let now = session.tick(now);
         self.untyped.transport_failed(session, now, failure);
