@@ -22,7 +22,7 @@ impl FromSettings for Client {
         let user_agent = settings.user_agent(USER_AGENT)?;
         let tls = tls(settings.roots())?;
         let connector = match settings.proxy(variable)? {
-            Some(proxy) => Connector::through(&proxy, settings.site(), tls)?,
+            Some(proxy) => Connector::through(&proxy, settings.site(), tls, &user_agent)?,
             None => Connector::direct(tls),
         };
         let pool = Pool::from_connector(connector, settings.max_idle_connections())

@@ -11,7 +11,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use std::vec;
 
-use http::{HeaderValue, Uri};
+use http::header::{PROXY_AUTHORIZATION, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Uri};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
@@ -55,9 +56,10 @@ impl Connector {
         proxy: &Proxy,
         site: &Site,
         config: ClientConfig,
+        user_agent: &HeaderValue,
     ) -> Result<Self, Invalid> {
         let (route, address) =
-            Route::through(proxy, site.host()).ok_or_else(|| proxy.unsupported())?;
+            Route::through(proxy, site.host(), user_agent).ok_or_else(|| proxy.unsupported())?;
         let config = Arc::new(config);
         Ok(Self(Arc::new(move |uri, timeouts| {
             let (lookup, route) = (lookup(address.clone()), route.clone());
@@ -120,8 +122,8 @@ const SOCKS5_BUFFER: usize = 262;
 #[derive(Clone)]
 enum Route {
     Direct,
-    /// A proxy that opens a tunnel on `CONNECT`, with its credentials.
-    Tunnel(Uri, Option<HeaderValue>),
+    /// A proxy that opens a tunnel on `CONNECT`, with the headers of that request.
+    Tunnel(Uri, HeaderMap),
     /// A SOCKS5 proxy, which resolves the host's name, with its credentials.
     Socks5(Uri, Option<(String, String)>),
 }
@@ -138,10 +140,13 @@ impl Route {
 
     /// The route through `proxy` to `host`, and the proxy's address. `None` if that address is not a URI, or if
     /// hyper-util's buffer is too small for the proxy's credentials and `host`.
-    fn through(proxy: &Proxy, host: &str) -> Option<(Self, Uri)> {
+    fn through(proxy: &Proxy, host: &str, user_agent: &HeaderValue) -> Option<(Self, Uri)> {
         let address = Uri::try_from(format!("http://{}:{}", proxy.host(), proxy.port())).ok()?;
         if !proxy.is_socks5() {
-            return Some((Self::Tunnel(address.clone(), proxy.authorization()), address));
+            // A proxy that admits only some clients sees no other request for an `https` site.
+            let mut headers = HeaderMap::from_iter([(USER_AGENT, user_agent.clone())]);
+            headers.extend(proxy.authorization().map(|value| (PROXY_AUTHORIZATION, value)));
+            return Some((Self::Tunnel(address.clone(), headers), address));
         }
         let credentials = proxy.credentials();
         let login = credentials.map_or(0, |(user, password)| 3 + user.len() + password.len());
@@ -183,12 +188,8 @@ async fn open(
     let opening = async {
         match route {
             Route::Direct => connect_tls(http, config, uri).await,
-            Route::Tunnel(proxy, credentials) => {
-                let tunnel = Tunnel::new(proxy, http);
-                let tunnel = match credentials {
-                    Some(value) => tunnel.with_auth(value),
-                    None => tunnel,
-                };
+            Route::Tunnel(proxy, headers) => {
+                let tunnel = Tunnel::new(proxy, http).with_headers(headers);
                 connect_tls(tunnel, config, uri).await
             }
             Route::Socks5(proxy, credentials) => {
@@ -309,7 +310,7 @@ mod tests {
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let uri: Uri = format!("http://{closed}/").parse().unwrap();
         for (route, names_proxy) in
-            [(Route::Direct, false), (Route::Tunnel(uri.clone(), None), true)]
+            [(Route::Direct, false), (Route::Tunnel(uri.clone(), HeaderMap::new()), true)]
         {
             let found = std::future::ready(Ok(vec![closed]));
             let timeouts = Timeouts::for_body_len(0);
@@ -332,7 +333,7 @@ mod tests {
         ] {
             let login = password.map_or(String::new(), |len| format!("ann:{}@", "p".repeat(len)));
             let proxy = Proxy::new(&format!("socks5://{login}proxy")).unwrap();
-            let route = Route::through(&proxy, host);
+            let route = Route::through(&proxy, host, &HeaderValue::from_static("x"));
             assert_eq!(route.is_some(), is_supported, "{password:?} {host}");
         }
     }

@@ -35,13 +35,17 @@ fn a_private_root_is_trusted_if_it_is_given_directly_and_through_a_tunnel() {
         own(authority.pem()),
         own(several),
         with(Roots::DefaultAndCustom(authority.pem().into_bytes())),
-        Setup { proxy: through.proxy.clone(), ..own(authority.pem()) },
+        Setup {
+            proxy: through.proxy.clone(),
+            user_agent: Some("browser/1"),
+            ..own(authority.pem())
+        },
     ] {
         for (client, outcome) in uploads(&front.site, &setup) {
             assert_eq!(outcome, Ok(()), "{client}");
         }
     }
-    let asked = format!("connect localhost:{} http/1.1", front.site.port());
+    let asked = format!("connect localhost:{} http/1.1; user-agent: browser/1", front.site.port());
     assert_eq!(proxy.asked(), [asked.clone(), asked]);
     for setup in [Setup::default(), own(other.pem()), through] {
         for (client, outcome) in uploads(&front.site, &setup) {

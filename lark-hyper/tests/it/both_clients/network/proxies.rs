@@ -15,17 +15,18 @@ fn hidden() -> Site {
 }
 
 #[test]
-fn a_connect_request_has_the_port_and_the_credentials() {
+fn a_connect_request_has_the_port_the_credentials_and_the_user_agent() {
     let server = FakeServer::start().unwrap();
     let proxy = ScriptedProxy::start(Script::Http(server.address()));
     for (credentials, asked) in [
-        ("", "connect lark.invalid:80 http/1.1"),
+        ("", "connect lark.invalid:80 http/1.1; user-agent: browser/1"),
         (
             "ann:p%40ss@",
-            "connect lark.invalid:80 http/1.1; proxy-authorization: basic yw5uonbac3m=",
+            "connect lark.invalid:80 http/1.1; proxy-authorization: basic yw5uonbac3m=; user-agent: browser/1",
         ),
     ] {
-        let setup = Setup::through(&format!("http://{credentials}{}", proxy.address));
+        let mut setup = Setup::through(&format!("http://{credentials}{}", proxy.address));
+        setup.user_agent = Some("Browser/1");
         for (client, outcome) in uploads(&hidden(), &setup) {
             assert_eq!(outcome, Ok(()), "{client}");
         }
@@ -79,7 +80,14 @@ fn a_proxy_that_refuses_is_named_in_the_error() {
         // The clients send the CONNECT request only, and no token. A 407 is permanent. Each client retries any other
         // refusal, with four attempts in all.
         let attempts = if words == "407" { 2 } else { 8 };
-        assert_eq!(proxy.asked(), vec!["connect lark.invalid:80 http/1.1"; attempts]);
+        let asked = proxy.asked();
+        assert_eq!(asked.len(), attempts);
+        for head in asked {
+            assert!(
+                head.starts_with("connect lark.invalid:80 http/1.1; user-agent: lark-"),
+                "{head}"
+            );
+        }
     }
 }
 

@@ -68,10 +68,13 @@ fn head(stream: &mut TcpStream) -> io::Result<String> {
         head.extend(byte);
     }
     let head = String::from_utf8(head).map_err(io::Error::other)?;
-    let is_kept = |line: &&str| {
-        line.starts_with("CONNECT ") || line.to_lowercase().starts_with("proxy-authorization:")
+    let lines = head.lines().map(str::to_lowercase);
+    let is_kept = |line: &String| {
+        ["connect ", "proxy-authorization:", "user-agent:"].iter().any(|it| line.starts_with(it))
     };
-    Ok(head.lines().filter(is_kept).collect::<Vec<_>>().join("; ").to_lowercase())
+    let mut lines: Vec<_> = lines.filter(is_kept).collect();
+    lines.sort();
+    Ok(lines.join("; "))
 }
 
 /// The handshake of RFC 1928 and 1929, with the checks that a strict proxy makes. Records what was asked for before the
