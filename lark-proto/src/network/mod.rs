@@ -99,14 +99,15 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// Trusts the certificates in `pem` instead of the default roots.
+    /// Trusts the certificates in `pem` instead of the default roots. The last choice of roots counts.
     #[must_use]
     pub fn roots(mut self, pem: &[u8]) -> Self {
         self.settings.roots = Roots::Custom(pem.to_vec());
         self
     }
 
-    /// Trusts the certificates in `pem` and the default roots.
+    /// Trusts the certificates in `pem` and the default roots. The last choice of roots counts, so pass all
+    /// certificates at once.
     #[must_use]
     pub fn extra_roots(mut self, pem: &[u8]) -> Self {
         self.settings.roots = Roots::DefaultAndCustom(pem.to_vec());
@@ -115,15 +116,15 @@ impl<C> ClientBuilder<C> {
 
     /// Trusts the certificates that the operating system trusts. On Linux they are those of its store, or those in the
     /// file that the variable `SSL_CERT_FILE` names. The client crate has to be built with its feature
-    /// `platform-verifier`.
+    /// `platform-verifier`. The last choice of roots counts.
     #[must_use]
     pub fn platform_verifier(mut self) -> Self {
         self.settings.roots = Roots::Platform;
         self
     }
 
-    /// Sends this `User-Agent`. Some firewalls admit only browsers, which they recognise by a text that begins with
-    /// `Mozilla/5.0`.
+    /// Sends this `User-Agent`, also to an HTTP proxy. Some firewalls admit only browsers, which they recognise by a
+    /// text that begins with `Mozilla/5.0`.
     #[must_use]
     pub fn user_agent(mut self, user_agent: &str) -> Self {
         self.settings.user_agent = Some(user_agent.to_owned());

@@ -81,9 +81,10 @@ impl Proxy {
     ///
     /// The first of `https_proxy`, `HTTPS_PROXY`, `all_proxy` and `ALL_PROXY` that is set is the proxy. For a plain
     /// `http` site the first two are `http_proxy` and `HTTP_PROXY`. `HTTP_PROXY` is ignored in a CGI program, in which
-    /// `REQUEST_METHOD` is set, because there the `Proxy` header of the incoming request sets `HTTP_PROXY`. No proxy is
-    /// used for a site on loopback, nor for a site that `no_proxy` or `NO_PROXY` lists: as `*`, as a domain, which
-    /// includes its subdomains, as an address, or as a range of addresses such as `10.0.0.0/8`.
+    /// `REQUEST_METHOD` is set, because there the `Proxy` header of the incoming request sets `HTTP_PROXY`. On Windows,
+    /// where names of variables have no case, `http_proxy` is then ignored too. No proxy is used for a site on
+    /// loopback, nor for a site that `no_proxy` or `NO_PROXY` lists: as `*`, as a domain, which includes its
+    /// subdomains, as an address, or as a range of addresses such as `10.0.0.0/8`.
     ///
     /// # Errors
     /// [`InvalidKind::BadProxy`], and [`InvalidKind::EmptyProxyVariable`] for a variable that is set and empty.
@@ -103,6 +104,8 @@ impl Proxy {
         let names = match (site.is_https(), is_cgi) {
             (true, _) => ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"].as_slice(),
             (false, false) => &["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
+            // There `http_proxy` is another spelling of `HTTP_PROXY`.
+            (false, true) if cfg!(windows) => &["all_proxy", "ALL_PROXY"],
             (false, true) => &["http_proxy", "all_proxy", "ALL_PROXY"],
         };
         let Some((name, url)) = names.iter().find_map(|name| Some((*name, variable(name)?))) else {
