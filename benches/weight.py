@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
+CARGO_HOME = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo").resolve()
 IMAGE = ROOT / "lark-ureq/examples/sample.png"
 # The environment of a program that is run.
 ENVIRONMENT = {"PATH": os.environ["PATH"], "NO_PROXY": "127.0.0.1"}
@@ -135,6 +136,9 @@ class Crate:
         mine = ("CARGO_BUILD", "CARGO_PROFILE", "CARGO_TARGET", "RUSTC_", "RUSTFLAGS")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(mine)}
         environment["CARGO_TARGET_DIR"] = str(self.target)
+        # The messages of panics contain the paths of the sources. The sizes must not depend on where these lie.
+        environment["CARGO_ENCODED_RUSTFLAGS"] = "\x1f".join(
+            f"--remap-path-prefix={path}={name}" for path, name in [(ROOT, "/lark"), (CARGO_HOME, "/cargo")])
         return subprocess.run(["cargo", "--quiet", *arguments], cwd=self.directory, env=environment, check=True,
                               stdout=subprocess.PIPE, text=True).stdout
 

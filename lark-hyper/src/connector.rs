@@ -193,7 +193,9 @@ async fn open(
                 connect_tls(tunnel, config, uri).await
             }
             Route::Socks5(proxy, credentials) => {
-                let socks = SocksV5::new(proxy, http);
+                // `SocksV5` would drop the cause of a failure of its connector.
+                let stream = http.call(proxy.clone()).await?;
+                let socks = SocksV5::new(proxy, Opened(Some(stream)));
                 let socks = match credentials {
                     Some((user, password)) => socks.with_auth(user, password),
                     None => socks,
@@ -245,6 +247,23 @@ where
     let stream = HttpsConnector::from((connector, config)).call(uri).await?;
     let is_http2 = connect::Connection::connected(&stream).is_negotiated_h2();
     Ok(Connection::new(stream).http2(is_http2))
+}
+
+/// A connector that returns a stream opened before.
+struct Opened(Option<TokioIo<TcpStream>>);
+
+impl Service<Uri> for Opened {
+    type Response = TokioIo<TcpStream>;
+    type Error = io::Error;
+    type Future = std::future::Ready<io::Result<Self::Response>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        std::future::ready(self.0.take().ok_or_else(|| io::ErrorKind::NotConnected.into()))
+    }
 }
 
 /// The addresses of the URI's host, or none if the host is an address itself.
@@ -306,16 +325,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_failure_of_a_route_through_a_proxy_names_one() {
+    async fn a_failure_has_its_cause_and_names_the_proxy_on_the_route() {
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let uri: Uri = format!("http://{closed}/").parse().unwrap();
-        for (route, names_proxy) in
-            [(Route::Direct, false), (Route::Tunnel(uri.clone(), HeaderMap::new()), true)]
-        {
+        for (route, names_proxy) in [
+            (Route::Direct, false),
+            (Route::Tunnel(uri.clone(), HeaderMap::new()), true),
+            (Route::Socks5(uri.clone(), None), true),
+        ] {
             let found = std::future::ready(Ok(vec![closed]));
             let timeouts = Timeouts::for_body_len(0);
             let error = open(found, route, config(), uri.clone(), timeouts).await.unwrap_err();
             assert_eq!(error.downcast_ref::<ProxyError>().is_some(), names_proxy, "{error:?}");
+            let io = causes(&*error).find_map(<dyn Error>::downcast_ref::<io::Error>);
+            assert_eq!(io.unwrap().kind(), io::ErrorKind::ConnectionRefused, "{error:?}");
         }
     }
 

@@ -12,7 +12,7 @@
 //!  Connect       waits     the connection is open                         Timeouts::connect
 //!  SendRequest   writes    the head is sent                               Timeouts::send_request
 //!  SendBody      writes    the body is sent, or the server answers early  Timeouts::send_body
-//!  RecvResponse  reads     the first bytes of the reply have arrived      Timeouts::recv_response
+//!  RecvResponse  reads     the head of the reply has arrived              Timeouts::recv_response
 //!  RecvBody      reads     the reply is complete                          Timeouts::recv_body
 //! ```
 
@@ -281,25 +281,27 @@ impl Exchange {
             Phase::SendBody => match self.stream.write(self.body.chunk()) {
                 Ok(len) => self.body.advance(len),
                 // A server that refuses a request may answer and leave the rest of the body unread.
-                Err(_) if self.stream.peek(&mut [0]).is_ok_and(|len| len > 0) => {
-                    self.enter(Phase::RecvBody);
-                }
-                Err(error) => return Err(error),
+                Err(error) => match self.read() {
+                    Err(read) if read.kind() == ErrorKind::WouldBlock => return Err(error),
+                    read => return read,
+                },
             },
-            Phase::RecvResponse if !self.received.is_empty() => {
-                self.enter(Phase::RecvBody);
-            }
-            _ => {
-                let mut piece = [0; 4096];
-                let len = self.stream.read(&mut piece)?;
-                self.received.extend_from_slice(&piece[..len]);
-                let is_closed = len == 0;
-                let reply = parse(&self.received, is_closed).map_err(io::Error::other)?;
-                if is_closed && reply.is_none() {
-                    return Err(ErrorKind::UnexpectedEof.into());
-                }
-                return Ok(reply);
-            }
+            _ => return self.read(),
+        }
+        Ok(None)
+    }
+
+    /// Reads once. After an interim reply, such as 100, the phase stays the same.
+    fn read(&mut self) -> io::Result<Option<Response<Bytes>>> {
+        let mut piece = [0; 4096];
+        let len = self.stream.read(&mut piece)?;
+        self.received.extend_from_slice(&piece[..len]);
+        let is_closed = len == 0;
+        match parse(&self.received, is_closed).map_err(io::Error::other)? {
+            Reply::Complete(reply) => return Ok(Some(reply)),
+            _ if is_closed => return Err(ErrorKind::UnexpectedEof.into()),
+            Reply::Head if self.phase != Phase::RecvBody => self.enter(Phase::RecvBody),
+            Reply::Head | Reply::None => {}
         }
         Ok(None)
     }
@@ -310,31 +312,43 @@ impl Exchange {
     }
 }
 
-/// The reply, if it was received completely. It is parsed from its start after each read, because it is short and
-/// rarely arrives in pieces. A program with longer replies keeps the state of `ureq-proto` between the reads.
-fn parse(mut received: &[u8], is_closed: bool) -> Result<Option<Response<Bytes>>, HttpError> {
+/// How much of the reply has arrived.
+enum Reply {
+    /// At most interim replies and a part of the head.
+    None,
+    /// The head.
+    Head,
+    Complete(Response<Bytes>),
+}
+
+/// Parses the reply from its start, after each read, because it is short and rarely arrives in pieces. A program with
+/// longer replies keeps the state of `ureq-proto` between the reads.
+fn parse(mut received: &[u8], is_closed: bool) -> Result<Reply, HttpError> {
     // `ureq-proto` parses the reply to a request that it has written. Here it writes a GET without a body, which is not
     // sent. The replies to GET and POST have the same form.
     let mut http = client::Call::new(Request::new(()))?.proceed();
     http.write(&mut [0; 64])?;
-    let Some(SendRequestResult::RecvResponse(mut http)) = http.proceed()? else { return Ok(None) };
+    let Some(SendRequestResult::RecvResponse(mut http)) = http.proceed()? else {
+        return Ok(Reply::None);
+    };
     let head = loop {
         let (len, head) = http.try_response(received, false)?;
         received = &received[len..];
         match head {
             Some(head) => break head,
-            None if len == 0 => return Ok(None),
-            None => {} // an interim reply, such as 100
+            None if len == 0 => return Ok(Reply::None),
+            None => {} // an interim reply
         }
     };
     let Some(RecvResponseResult::RecvBody(mut http)) = http.proceed() else {
-        return Ok(Some(head.map(|()| Bytes::new())));
+        return Ok(Reply::Complete(head.map(|()| Bytes::new())));
     };
     let mut body = vec![0; received.len()];
     let (_, len) = http.read(received, &mut body)?;
     body.truncate(len);
     let is_delimited = is_closed || http.body_mode() != BodyMode::CloseDelimited;
-    Ok((http.can_proceed() && is_delimited).then(|| head.map(|()| body.into())))
+    let is_complete = http.can_proceed() && is_delimited;
+    Ok(if is_complete { Reply::Complete(head.map(|()| body.into())) } else { Reply::Head })
 }
 
 fn say(step: &str, what: &str) {

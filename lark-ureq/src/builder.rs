@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use lark_proto::Invalid;
 use lark_proto::network::{FromSettings, Proxy, Roots, Settings};
 use lark_proto::session::Phase;
+use lark_proto::{Invalid, Site};
 #[cfg(feature = "tls")]
 use rustls::RootCertStore;
 #[cfg(feature = "tls")]
@@ -46,6 +46,11 @@ pub(crate) fn config(is_https: bool, idle: usize) -> ConfigBuilder<AgentScope> {
         .max_idle_connections_per_host(idle)
 }
 
+/// Whether an agent of this crate has no TLS for `site`.
+pub(crate) fn lacks_tls(site: &Site) -> bool {
+    cfg!(not(feature = "tls")) && site.is_https()
+}
+
 impl FromSettings for Client {
     fn from_settings(settings: Settings) -> Result<Self, Invalid> {
         let user_agent = settings.user_agent(USER_AGENT)?;
@@ -69,7 +74,9 @@ impl FromSettings for Client {
             };
         }
         let agent: Config = config.build();
-        let client = Self::from_session(settings.session(), agent.into(), Clock::default());
+        let lacks_tls = lacks_tls(settings.site());
+        let client =
+            Self::from_session(settings.session(), agent.into(), lacks_tls, Clock::default());
         let client = client.with_limits(settings.limits());
         Ok(match settings.reply_limit() {
             Some(bytes) => client.with_reply_limit(bytes),
@@ -154,6 +161,28 @@ fn with_roots(
     match roots {
         Roots::Default => Ok(config),
         _ => Err(Settings::bad_roots("lark-ureq was built without its feature `tls`")),
+    }
+}
+
+#[cfg(all(test, not(feature = "tls")))]
+mod tests {
+    use lark_proto::error::CallErrorKind;
+    use lark_proto::{App, Image, PutImage};
+
+    use super::*;
+
+    #[test]
+    fn https_is_refused_without_the_feature_tls() {
+        let put = PutImage::message(Image::new(b"GIF89a".to_vec()).unwrap()).unwrap();
+        let app = || App::custom("cli_a1b2", "secret").unwrap();
+        let built = Client::builder(Site::FEISHU, app()).no_proxy().build().unwrap();
+        for client in [built, Client::new(Site::FEISHU, app())] {
+            let error = client.call(&put).unwrap_err().kind;
+            let CallErrorKind::Transport(ureq::Error::Tls(reason)) = error else {
+                panic!("{error:?}");
+            };
+            assert!(reason.contains("`tls`"), "{reason}");
+        }
     }
 }
 

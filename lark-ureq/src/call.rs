@@ -9,6 +9,9 @@ use crate::shared_session::SharedSession;
 /// The state that the clones of a client share.
 pub(crate) struct Shared {
     pub(crate) agent: ureq::Agent,
+    /// Whether the agent lacks the TLS that the site needs. ureq would panic if another crate of the build enabled only
+    /// a part of its TLS.
+    pub(crate) lacks_tls: bool,
     pub(crate) session: SharedSession,
 }
 
@@ -18,11 +21,11 @@ pub(crate) fn run<O>(
     reply_limit: Option<u64>,
     call: Call<O, ureq::Error>,
 ) -> Result<O, CallError> {
-    let Shared { agent, session } = shared;
+    let Shared { agent, lacks_tls, session } = shared;
     CallGuard { call, session }.run(|outgoing| {
         let own_limit = reply_limit.filter(|_| outgoing.purpose == Purpose::Call);
         let limit = own_limit.unwrap_or(outgoing.reply_limit);
-        exchange::send(agent, &session.clock, outgoing, limit)
+        exchange::send(agent, *lacks_tls, &session.clock, outgoing, limit)
     })
 }
 

@@ -63,10 +63,14 @@ pub struct Client {
 impl Client {
     /// A client that connects directly, without the environment's proxy. Otherwise it has the default settings of
     /// [`Client::builder`].
+    ///
+    /// Without the crate's feature `tls`, its calls to an `https` site fail with [`ureq::Error::Tls`], and so do those
+    /// of a client from the builder. [`Client::with_agent`] takes an agent with another implementation of TLS.
     #[must_use]
     pub fn new(site: Site, app: App) -> Self {
         let agent = builder::config(site.is_https(), MAX_IDLE_CONNECTIONS).build().into();
-        Self::with_agent(site, app, agent)
+        let lacks_tls = builder::lacks_tls(&site);
+        Self::from_session(Session::new(site, app), agent, lacks_tls, Clock::default())
     }
 
     /// The settings of a client: proxy, certificates, user agent, timeouts, limits. Without a setting for the proxy,
@@ -127,13 +131,18 @@ impl Client {
     /// a middleware such as `FakeTransport` that replaces the transport, has to wait by [`Clock::sleep`].
     #[must_use]
     pub fn with_clock(site: Site, app: App, agent: ureq::Agent, clock: Clock) -> Self {
-        Self::from_session(Session::new(site, app), agent, clock)
+        Self::from_session(Session::new(site, app), agent, false, clock)
     }
 
-    pub(crate) fn from_session(session: Session, agent: ureq::Agent, clock: Clock) -> Self {
+    pub(crate) fn from_session(
+        session: Session,
+        agent: ureq::Agent,
+        lacks_tls: bool,
+        clock: Clock,
+    ) -> Self {
         let session = SharedSession::new(session, clock);
         Self {
-            shared: Arc::new(Shared { agent, session }),
+            shared: Arc::new(Shared { agent, lacks_tls, session }),
             tenant: None,
             limits: Limits::default(),
             reply_limit: None,

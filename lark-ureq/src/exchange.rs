@@ -20,6 +20,7 @@ pub(crate) type Received = Result<Response<Bytes>, TransportFailure<Error>>;
 /// Sends a request and receives a reply of up to `reply_limit` bytes, whatever its status.
 pub(crate) fn send(
     agent: &ureq::Agent,
+    lacks_tls: bool,
     clock: &Clock,
     outgoing: Outgoing,
     reply_limit: u64,
@@ -30,7 +31,9 @@ pub(crate) fn send(
     let len = body.len();
     let mut reader = Pieces::new(body.reader(), clock);
     // ureq sends a body without a `content-length` in chunks, even an empty one.
-    let reply = if head.headers.contains_key(CONTENT_LENGTH) {
+    let reply = if lacks_tls {
+        Err(Error::Tls("lark-ureq was built without its feature `tls`"))
+    } else if head.headers.contains_key(CONTENT_LENGTH) {
         exchange.run(head, SendBody::from_reader(&mut reader))
     } else {
         exchange.run(head, SendBody::none())
