@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-CARGO_HOME = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo").resolve()
+CARGO_HOME = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo").absolute()
 IMAGE = ROOT / "lark-ureq/examples/sample.png"
 # The environment of a program that is run.
 ENVIRONMENT = {"PATH": os.environ["PATH"], "NO_PROXY": "127.0.0.1"}

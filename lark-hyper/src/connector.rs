@@ -143,7 +143,7 @@ impl Route {
     fn through(proxy: &Proxy, host: &str, user_agent: &HeaderValue) -> Option<(Self, Uri)> {
         let address = Uri::try_from(format!("http://{}:{}", proxy.host(), proxy.port())).ok()?;
         if !proxy.is_socks5() {
-            // A proxy that admits only some clients sees no other request for an `https` site.
+            // A proxy may admit clients by their user agent. For an `https` site, it can read no request but `CONNECT`.
             let mut headers = HeaderMap::from_iter([(USER_AGENT, user_agent.clone())]);
             headers.extend(proxy.authorization().map(|value| (PROXY_AUTHORIZATION, value)));
             return Some((Self::Tunnel(address.clone(), headers), address));

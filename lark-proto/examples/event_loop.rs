@@ -280,10 +280,13 @@ impl Exchange {
             // The body encodes its next chunk once the socket has taken this one.
             Phase::SendBody => match self.stream.write(self.body.chunk()) {
                 Ok(len) => self.body.advance(len),
-                // A server that refuses a request may answer and leave the rest of the body unread.
+                // A server that refuses a request may answer and leave the rest of the body unread. Once the head of
+                // its reply is there, the loop sends no more of the body.
                 Err(error) => match self.read() {
-                    Err(read) if read.kind() == ErrorKind::WouldBlock => return Err(error),
-                    read => return read,
+                    // The error of a failed write says more than the end of the connection, which follows it.
+                    Err(read) if error.kind() == ErrorKind::WouldBlock => return Err(read),
+                    Err(_) => return Err(error),
+                    Ok(reply) => return Ok(reply),
                 },
             },
             _ => return self.read(),
@@ -297,7 +300,9 @@ impl Exchange {
         let len = self.stream.read(&mut piece)?;
         self.received.extend_from_slice(&piece[..len]);
         let is_closed = len == 0;
-        match parse(&self.received, is_closed).map_err(io::Error::other)? {
+        // After a failed write, the connection may be broken at any place of the reply.
+        let ends_in_order = is_closed && self.body.is_empty();
+        match parse(&self.received, ends_in_order).map_err(io::Error::other)? {
             Reply::Complete(reply) => return Ok(Some(reply)),
             _ if is_closed => return Err(ErrorKind::UnexpectedEof.into()),
             Reply::Head if self.phase != Phase::RecvBody => self.enter(Phase::RecvBody),
@@ -323,7 +328,7 @@ enum Reply {
 
 /// Parses the reply from its start, after each read, because it is short and rarely arrives in pieces. A program with
 /// longer replies keeps the state of `ureq-proto` between the reads.
-fn parse(mut received: &[u8], is_closed: bool) -> Result<Reply, HttpError> {
+fn parse(mut received: &[u8], ends_in_order: bool) -> Result<Reply, HttpError> {
     // `ureq-proto` parses the reply to a request that it has written. Here it writes a GET without a body, which is not
     // sent. The replies to GET and POST have the same form.
     let mut http = client::Call::new(Request::new(()))?.proceed();
@@ -346,7 +351,7 @@ fn parse(mut received: &[u8], is_closed: bool) -> Result<Reply, HttpError> {
     let mut body = vec![0; received.len()];
     let (_, len) = http.read(received, &mut body)?;
     body.truncate(len);
-    let is_delimited = is_closed || http.body_mode() != BodyMode::CloseDelimited;
+    let is_delimited = ends_in_order || http.body_mode() != BodyMode::CloseDelimited;
     let is_complete = http.can_proceed() && is_delimited;
     Ok(if is_complete { Reply::Complete(head.map(|()| body.into())) } else { Reply::Head })
 }

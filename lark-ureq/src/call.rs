@@ -9,8 +9,8 @@ use crate::shared_session::SharedSession;
 /// The state that the clones of a client share.
 pub(crate) struct Shared {
     pub(crate) agent: ureq::Agent,
-    /// Whether the agent lacks the TLS that the site needs. ureq would panic if another crate of the build enabled only
-    /// a part of its TLS.
+    /// Whether the agent lacks the TLS that the site needs. ureq would panic if another crate of the build enabled its
+    /// `native-tls`, or its rustls without roots or without a crypto provider.
     pub(crate) lacks_tls: bool,
     pub(crate) session: SharedSession,
 }

@@ -29,7 +29,8 @@
 //! lark-ureq --example fill_sheet` installs one of them.
 //!
 //! # Features
-//! * `tls` (on by default): TLS by rustls with ring, and Mozilla's root certificates.
+//! * `tls` (on by default): TLS by rustls with ring, and Mozilla's root certificates. Without it, a call to an `https`
+//!   site fails, unless the program supplies its own agent (`Client::with_agent`).
 //! * `platform-verifier`: the root certificates of the operating system, for a client whose builder asks for them.
 //! * `imagesize`: [`Image::check`](lark_proto::Image::check) also checks the resolution of an image.
 //! * `fake`: `FakeTransport`, a fake Lark without a socket for tests in virtual time, and `FakeServer`, the same

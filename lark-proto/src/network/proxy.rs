@@ -81,9 +81,9 @@ impl Proxy {
     ///
     /// The first of `https_proxy`, `HTTPS_PROXY`, `all_proxy` and `ALL_PROXY` that is set is the proxy. For a plain
     /// `http` site the first two are `http_proxy` and `HTTP_PROXY`. `HTTP_PROXY` is ignored in a CGI program, in which
-    /// `REQUEST_METHOD` is set, because there the `Proxy` header of the incoming request sets `HTTP_PROXY`. On Windows,
-    /// where names of variables have no case, `http_proxy` is then ignored too. No proxy is used for a site on
-    /// loopback, nor for a site that `no_proxy` or `NO_PROXY` lists: as `*`, as a domain, which includes its
+    /// `REQUEST_METHOD` is set, because there the `Proxy` header of the incoming request sets `HTTP_PROXY`. In such a
+    /// program on Windows, where names of variables have no case, `http_proxy` is ignored too. No proxy is used for a
+    /// site on loopback, nor for a site that `no_proxy` or `NO_PROXY` lists: as `*`, as a domain, which includes its
     /// subdomains, as an address, or as a range of addresses such as `10.0.0.0/8`.
     ///
     /// # Errors
@@ -101,13 +101,7 @@ impl Proxy {
             return Ok(None);
         }
         let is_cgi = variable("REQUEST_METHOD").is_some();
-        let names = match (site.is_https(), is_cgi) {
-            (true, _) => ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"].as_slice(),
-            (false, false) => &["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
-            // There `http_proxy` is another spelling of `HTTP_PROXY`.
-            (false, true) if cfg!(windows) => &["all_proxy", "ALL_PROXY"],
-            (false, true) => &["http_proxy", "all_proxy", "ALL_PROXY"],
-        };
+        let names = names(site.is_https(), is_cgi, !cfg!(windows));
         let Some((name, url)) = names.iter().find_map(|name| Some((*name, variable(name)?))) else {
             return Ok(None);
         };
@@ -193,6 +187,17 @@ fn without_credentials(url: &str) -> String {
 /// them.
 fn credential(escaped: &str) -> Option<String> {
     percent_decoded(escaped).filter(|text| !text.contains(char::is_control))
+}
+
+/// The variables that may name the proxy, in their order. `has_case` says whether names of variables have case.
+fn names(is_https: bool, is_cgi: bool, has_case: bool) -> &'static [&'static str] {
+    match (is_https, is_cgi, has_case) {
+        (true, ..) => &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
+        (false, false, _) => &["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
+        (false, true, true) => &["http_proxy", "all_proxy", "ALL_PROXY"],
+        // `http_proxy` is another spelling of `HTTP_PROXY`.
+        (false, true, false) => &["all_proxy", "ALL_PROXY"],
+    }
 }
 
 /// Whether the value of `NO_PROXY` lists `host`.
@@ -369,7 +374,7 @@ mod tests {
             (HTTP, "http_proxy=a:1; HTTP_PROXY=b:1", "a"),
             (HTTP, "HTTP_PROXY=a:1", "a"),
             (HTTP, "HTTP_PROXY=a:1; REQUEST_METHOD=GET", "none"),
-            (HTTP, "http_proxy=a:1; REQUEST_METHOD=GET", "a"),
+            (HTTP, "http_proxy=a:1; REQUEST_METHOD=GET", if cfg!(windows) { "none" } else { "a" }),
             (HTTP, "HTTP_PROXY=a:1; REQUEST_METHOD=GET; ALL_PROXY=b:1", "b"),
             ("http://127.0.0.1:9", "http_proxy=a:1", "none"),
             ("http://localhost", "http_proxy=a:1", "none"),
@@ -377,6 +382,18 @@ mod tests {
             ("https://localhost", "https_proxy=", "none"),
         ] {
             assert_eq!(choice(site, variables), chosen, "{site} {variables}");
+        }
+    }
+
+    #[test]
+    fn no_spelling_of_http_proxy_is_used_in_a_cgi_program_where_names_have_no_case() {
+        for (is_https, is_cgi, has_case, expected) in [
+            (false, true, true, "http_proxy, all_proxy, ALL_PROXY"),
+            (false, true, false, "all_proxy, ALL_PROXY"),
+            (false, false, false, "http_proxy, HTTP_PROXY, all_proxy, ALL_PROXY"),
+            (true, true, false, "https_proxy, HTTPS_PROXY, all_proxy, ALL_PROXY"),
+        ] {
+            assert_eq!(names(is_https, is_cgi, has_case).join(", "), expected);
         }
     }
 

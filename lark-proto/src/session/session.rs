@@ -108,12 +108,13 @@ impl Session {
     /// [`Call::received`](super::Call::received), [`Call::failed`](super::Call::failed),
     /// [`Call::cancel`](super::Call::cancel), and the methods of the session that report the result of a token request,
     /// set a ticket or import a token. An adapter calls `woken` after each of them while it holds the session, releases
-    /// the session, and then wakes these calls. A loop does not need it if it steps all of its calls again, before it
-    /// sleeps, until all of these steps are waits or are in flight.
+    /// the session, and then wakes these calls. A loop that steps all of its calls in turn need not look at the ids:
+    /// before it sleeps, it goes round again until `woken` returns none and each call waits, has a request in flight,
+    /// or is over.
     ///
-    /// An id is returned once. If several threads share the session, make a call known by its id before you release the
-    /// session after a [`Step::Wait`](super::Step::Wait). A call that reports a result is not returned: it takes its
-    /// next step at once.
+    /// An id is returned once. If several threads share the session, register a call's id where the other threads look
+    /// it up before you release the session after a [`Step::Wait`](super::Step::Wait). A call that reports a result is
+    /// not returned: it takes its next step at once.
     ///
     /// A woken call may have a request in flight, for example the token request that it drives. It need not take a
     /// step before that request ends. If it takes one, [`Call::next`](super::Call::next) returns another wait, or lets

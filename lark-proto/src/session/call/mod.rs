@@ -240,8 +240,8 @@ impl<O, T> Call<O, T> {
     /// Parses the reply to the request that was sent. This runs the endpoint's code and does not take the session, so
     /// that an adapter can call it without holding its lock.
     ///
-    /// If the call has taken a step since its token request was sent, this may be the reply to another request. Then
-    /// report the reply to the token request as [`Purpose::Token`](super::Purpose::Token) says.
+    /// This takes the reply for that to the request sent last. If the call has sent its own request since its token
+    /// request, report the reply to the token request as [`Purpose::Token`](super::Purpose::Token) says.
     pub fn read(&self, reply: Response<Bytes>) -> ParsedReply<O> {
         ParsedReply(if self.untyped.machine.is_sent() {
             Kind::Call((self.read)(&Reply::with_secrets(reply, self.untyped.machine.secrets())))

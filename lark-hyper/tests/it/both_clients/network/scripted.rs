@@ -33,8 +33,9 @@ impl ScriptedProxy {
         Self { address, asked }
     }
 
-    /// Takes the requests that were recorded since the last call: for HTTP the request line and the line with the
-    /// credentials, if it has one; for SOCKS5 the credentials, the host and the port.
+    /// Takes the requests that were recorded since the last call: for HTTP, in lower case and in alphabetical order,
+    /// the request line and the lines with the credentials and the user agent, if it has them; for SOCKS5 the
+    /// credentials, the host and the port.
     pub(super) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
