@@ -2,6 +2,9 @@
 //! writes an image into a cell of a spreadsheet and sends an image to a chat. It fetches and renews the token, stays
 //! within the rate limits, and retries what is safe to retry.
 //!
+//! Status: tested on Linux against a fake Lark, and not yet run against the real service. The crate is not affiliated
+//! with Lark or Feishu.
+//!
 //! With tokio:
 //!
 //! ```no_run

@@ -2,6 +2,9 @@
 //! image to a chat. Typed requests become [`http::Request`]s with exact, reproducible bytes, and replies become typed
 //! results or errors.
 //!
+//! Status: tested on Linux against a fake Lark, and not yet run against the real service. The crate is not affiliated
+//! with Lark or Feishu.
+//!
 //! Most programs use a client on top of this crate: [lark-ureq](https://docs.rs/lark-ureq), which is blocking, or
 //! [lark-hyper](https://docs.rs/lark-hyper), which is async. A program with its own transport, such as another HTTP
 //! client, an event loop or WebAssembly, uses this crate alone.
