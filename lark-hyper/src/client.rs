@@ -105,6 +105,9 @@ impl<S: Transport> Client<S> {
     /// extensions; the limits of a call bound all of its requests. The client uses `timer` for its waits and limits.
     /// The wall clock is read once, in this function: where the timer's time is paused or virtual, so is the client's.
     ///
+    /// A token request can be polled by a call on another runtime than the one that began it. A service whose futures
+    /// panic there, as a tokio timer does after its runtime has ended, needs a client for each runtime.
+    ///
     /// Here a service around the pool adds the header that a gateway in front of the site requires. For your own
     /// connections, use [`Pool::with_connector`](crate::Pool::with_connector).
     ///

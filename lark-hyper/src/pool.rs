@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::Service;
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use hyper_util::client::legacy::{self, ResponseFuture};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use lark_proto::network::MAX_IDLE_CONNECTIONS;
 use lark_proto::session::{Phase, Timeouts};
 use tokio::runtime::Handle;
@@ -104,7 +104,7 @@ impl Pool {
     }
 
     pub(crate) fn from_connector(connector: Connector, idle: usize) -> Self {
-        let mut builder = legacy::Client::builder(TokioExecutor::new());
+        let mut builder = legacy::Client::builder(Executor::default());
         builder
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -170,6 +170,27 @@ impl Service<Request<RequestBody>> for Pool {
         let client = if is_fresh { &self.fresh } else { &self.client };
         let reply = client.request(request);
         ReplyFuture { reply, captured, len, progress, timeouts, timer: None }
+    }
+}
+
+/// Runs the tasks of the connections on the runtime of the caller, or, outside of a runtime, on the one before. A
+/// request can be dropped outside of a runtime, and then hyper-util starts a task while it holds the lock of its pool.
+#[derive(Clone, Default)]
+struct Executor(Arc<Mutex<Option<Handle>>>);
+
+impl<T> hyper::rt::Executor<T> for Executor
+where
+    T: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, task: T) {
+        let current = Handle::try_current().ok();
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = current.or_else(|| last.take());
+        let runtime = last.clone();
+        drop(last);
+        if let Some(runtime) = runtime {
+            drop(runtime.spawn(task));
+        }
     }
 }
 
@@ -305,7 +326,8 @@ fn failed(error: legacy::Error) -> TransportError {
 /// The body of a [`Pool`]'s reply. It has to arrive within [`Timeouts::recv_body`], counted from the arrival of the
 /// head.
 ///
-/// It may be polled on another runtime, as [`ReplyFuture`], and also outside of a runtime.
+/// It may be polled on another runtime, as [`ReplyFuture`], and also outside of a runtime, while another thread drives
+/// the runtime of the connection or after that runtime has ended.
 #[derive(Debug)]
 pub struct ReplyBody {
     incoming: Incoming,

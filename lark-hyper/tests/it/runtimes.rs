@@ -73,6 +73,8 @@ enum Peer {
     Half,
     /// Answers every request.
     Good,
+    /// Answers every request after 100 ms.
+    Slow,
     /// Answers the first request of a connection, and each further one with half of a body.
     Tired,
 }
@@ -102,7 +104,10 @@ fn play(peer: Peer, mut stream: &TcpStream) -> io::Result<()> {
             }
         }
         io::copy(&mut reader.by_ref().take(len), &mut io::sink())?;
-        let is_good = matches!((peer, number), (Peer::Good, _) | (Peer::Tired, 1));
+        if matches!(peer, Peer::Slow) {
+            thread::sleep(Duration::from_millis(100));
+        }
+        let is_good = matches!((peer, number), (Peer::Good | Peer::Slow, _) | (Peer::Tired, 1));
         if is_good {
             stream.write_all(&http1::reply(&Response::new(Bytes::from("good"))))?;
         } else if !matches!(peer, Peer::Mute) {
@@ -220,6 +225,27 @@ fn a_request_outside_of_a_runtime_fails() {
     let mut reply = pin!(Pool::new().call(request("http://127.0.0.1/", 0)));
     let polled = reply.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     assert!(matches!(polled, Poll::Ready(Err(TransportError::Failed(_)))), "{polled:?}");
+}
+
+/// hyper-util gives the connection back to its pool then, and starts a task.
+#[test]
+fn an_answered_request_may_be_dropped_outside_of_a_runtime() {
+    let uri = format!("http://{}/", serve(Peer::Slow));
+    for is_alive in [true, false] {
+        let pool = Pool::new();
+        let first = runtime();
+        let mut reply = pool.call(request(&uri, 1));
+        first.block_on(async {
+            timeout(Duration::from_millis(50), &mut reply).await.unwrap_err();
+            // The answer arrives while nothing polls the request.
+            sleep(Duration::from_millis(200)).await;
+        });
+        let first = is_alive.then_some(first);
+        drop(reply);
+        drop(first);
+        let outcome = runtime().block_on(exchange(pool.call(request(&uri, 1))));
+        assert_eq!(outcome.unwrap(), "good", "{is_alive}");
+    }
 }
 
 /// Receives the body of `reply` outside of any runtime, and returns its error.

@@ -87,19 +87,29 @@ impl ApiError {
     /// The message, or whether the reply answers a token request, decides between the two meanings.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
-        let says = |words: &str| self.msg.to_ascii_lowercase().contains(words);
         match self.code {
-            Code::USER_TOKEN_INVALID if says("token not support") => {
+            Code::USER_TOKEN_INVALID if self.says("token not support") => {
                 Some("this endpoint takes no user token: send the request with a token of the app")
             }
-            Code::MESSAGE_FORBIDDEN if says("historical version") => Some(
+            _ if self.is_of_older_endpoint() => Some(
                 "this older endpoint does not work across organisations: use the one under `im/v1`, \
                  for images `im/v1/images`",
             ),
+            Code::SHEET_BODY if !self.says("image") => None,
             Code::INTERNAL if self.is_of_token_request => Some(CREDENTIALS),
             Code::INVALID_PARAM if !self.is_of_token_request => None,
             code => code.hint(),
         }
+    }
+
+    /// Whether the endpoint refuses all calls of this app, because it is an older one that does not work across
+    /// organisations.
+    pub(super) fn is_of_older_endpoint(&self) -> bool {
+        self.code == Code::MESSAGE_FORBIDDEN && self.says("historical version")
+    }
+
+    fn says(&self, words: &str) -> bool {
+        self.msg.to_ascii_lowercase().contains(words)
     }
 
     /// Makes the link to the page where the missing scopes are added to `app`, if the service sent no link.
@@ -343,6 +353,8 @@ mod tests {
         assert!(says(hint(99991668, "x"), "log in again"));
         assert!(says(hint(230027, "The historical version of x"), "`im/v1/images`"));
         assert!(says(hint(230027, "x"), "authorise"));
+        assert!(says(hint(90204, "Image format is unknown"), "extension"));
+        assert_eq!(hint(90204, "WrongRequestBody"), None);
     }
 
     #[test]

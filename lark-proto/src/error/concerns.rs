@@ -18,7 +18,8 @@ pub enum Concerns {
     /// All messages to the same group or user: the receiver does not exist, does not take the app's messages, or has
     /// got too many of them in a short time.
     Receiver,
-    /// All requests of the client, because of the app, its token, its scopes, the site, the network or a quota.
+    /// All requests of the client, because of the app, its token, its scopes, the site, the network or a quota. For a
+    /// store app, this can be all requests for the call's tenant.
     Everything,
 }
 
@@ -58,6 +59,7 @@ impl Error {
         match self {
             Self::Api(error) => match error.class {
                 Class::Unknown => by_status(error.status),
+                _ if error.is_of_older_endpoint() => Concerns::Everything,
                 class => of_code(error.code, class),
             },
             Self::Unreadable(reply) if reply.is_about_file => match reply.status.as_u16() {
@@ -204,6 +206,7 @@ mod tests {
             (200, r#"{"code":2200}"#, Request),
             (400, r#"{"code":99991664}"#, Everything),
             (400, r#"{"code":10014}"#, Everything),
+            (400, r#"{"code":230027,"msg":"The historical version of x"}"#, Everything),
             (200, r#"{"code":90222}"#, Request),
             (200, r#"{"code":90217}"#, Spreadsheet),
             (400, r#"{"code":1310247}"#, Spreadsheet),

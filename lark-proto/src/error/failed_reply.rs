@@ -37,6 +37,7 @@ impl Error {
     /// Whether the request may have been carried out although it failed. The outcome is [`Outcome::Unknown`]
     ///
     /// * after an internal failure of the service ([`Class::ServiceFailure`]),
+    /// * after 90235 and 1310235, which can also mean that this request took the service too long,
     /// * after HTTP 408 or 5xx with a code of [`Class::Unknown`],
     /// * after a reply that cannot be read, unless its status is 4xx other than 408.
     ///
@@ -46,6 +47,9 @@ impl Error {
         let is_unknown = match self {
             Self::Api(error) => match error.class {
                 Class::ServiceFailure => true,
+                Class::DocumentBusy => {
+                    matches!(error.code, Code::SHEET_RETRY_LATER | Code::SHEET_V3_RETRY_LATER)
+                }
                 Class::Unknown => {
                     error.status == StatusCode::REQUEST_TIMEOUT || error.status.is_server_error()
                 }
@@ -239,7 +243,9 @@ mod tests {
             (200, r#"{"code":90202}"#, Refused),
             (500, r#"{"code":90202}"#, Refused),
             (500, r#"{"code":90217}"#, Refused),
-            (200, r#"{"code":90235}"#, Refused),
+            (200, r#"{"code":90235}"#, Unknown),
+            (400, r#"{"code":1310235}"#, Unknown),
+            (200, r#"{"code":90228}"#, Refused),
             (429, r#"{"code":99991400}"#, Refused),
             (400, r#"{"code":99991663}"#, Refused),
             (200, r#"{"code":2200}"#, Unknown),

@@ -103,7 +103,7 @@ macro_rules! codes {
 }
 
 /// The hint on a refused token request.
-pub(super) const CREDENTIALS: &str = "check the app id, the app secret and the site: \
+pub(super) const CREDENTIALS: &str = "check that the app is enabled, the app id, the app secret and the site: \
     an app of Feishu does not exist at Lark, and an app of Lark does not exist at Feishu";
 /// The hint on a download that the app or the user has no right to.
 pub(super) const FILE_ACCESS: &str = "give the app, or the user, the right to download from the document: \
@@ -129,8 +129,10 @@ const DOCUMENT_ACCESS: &str = "the app needs access to the document in addition 
     wiki, add it to the members of the space";
 const DOCUMENT_TOKEN: &str = "check that the token is the spreadsheet's own and not that of a wiki page, \
     that the document is not at the other brand (Lark or Feishu), and that it is shared with the app";
-const DOCUMENT_BUSY: &str = "another write to the spreadsheet is still running: \
-    send one write after another, and send this one again in a minute";
+const TOO_MANY: &str = "there were too many requests to the spreadsheet, or two writes overlapped: \
+    send fewer, and one write after another";
+const RETRY_LATER: &str = "another operation on the spreadsheet is still running, or this one took too \
+    long: wait a minute, and send less at once";
 const NO_THREAD: &str = "send the reply without a thread";
 
 codes! {
@@ -366,7 +368,7 @@ codes! {
     /// A parameter is empty, or the request changed nothing.
     SHEET_NO_CHANGE = 90216, Request;
     /// There were too many requests, or two writes to one document overlapped.
-    SHEET_TOO_MANY = 90217, DocumentBusy, DOCUMENT_BUSY;
+    SHEET_TOO_MANY = 90217, DocumentBusy, TOO_MANY;
     /// The cell is protected.
     SHEET_LOCKED_CELL = 90218, Permission;
     /// The sheet has too many cells.
@@ -385,8 +387,8 @@ codes! {
     SHEET_IMPORTING = 90228, DocumentBusy;
     /// A parameter in the URL is wrong.
     SHEET_URL = 90229, Request;
-    /// The previous operation on the document is not finished.
-    SHEET_RETRY_LATER = 90235, DocumentBusy, DOCUMENT_BUSY;
+    /// The previous operation on the document is not finished, or the service's time for this one has passed.
+    SHEET_RETRY_LATER = 90235, DocumentBusy, RETRY_LATER;
     /// The document's data is being loaded.
     SHEET_LOADING = 90242, DocumentBusy;
 
@@ -395,10 +397,11 @@ codes! {
     SHEET_V3_PERMISSION = 1310213, Permission, DOCUMENT_ACCESS;
     /// No spreadsheet has this token; 90214 in sheets v2.
     SHEET_V3_NOT_FOUND = 1310214, NotFound, DOCUMENT_TOKEN;
-    /// Writes to one document overlapped; 90217 in sheets v2.
-    SHEET_V3_TOO_MANY = 1310217, DocumentBusy, DOCUMENT_BUSY;
-    /// The previous operation on the document is not finished; 90235 in sheets v2.
-    SHEET_V3_RETRY_LATER = 1310235, DocumentBusy, DOCUMENT_BUSY;
+    /// There were too many requests, or two writes to one document overlapped; 90217 in sheets v2.
+    SHEET_V3_TOO_MANY = 1310217, DocumentBusy, TOO_MANY;
+    /// The previous operation on the document is not finished, or the service's time for this one has passed; 90235 in
+    /// sheets v2.
+    SHEET_V3_RETRY_LATER = 1310235, DocumentBusy, RETRY_LATER;
     /// The document's data is being loaded; 90242 in sheets v2.
     SHEET_V3_LOADING = 1310242, DocumentBusy;
     /// The spreadsheet would have more than 4,000 different images.

@@ -330,7 +330,7 @@ fn no_further_attempt_is_begun_that_would_pass_the_deadline() {
         let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |now, request| {
             assert_eq!(request.body().len(), 36_000_000);
             let is_busy = now + secs(1) < total;
-            after(secs(10), if is_busy { refusal(200, 90_235) } else { success() })
+            after(secs(10), if is_busy { refusal(200, 90_217) } else { success() })
         });
         let limits = Limits::default().total(total).busy(Duration::MAX);
         sim.start(Call::with_token(&token, &write).with_limits(limits).boxed());

@@ -81,7 +81,7 @@ fn the_reply_decides_whether_a_request_is_sent_again() {
     const BACKOFF: [u64; 2] = [250, 500];
     const NONE: [u64; 2] = [0, 0];
     const MANY: usize = usize::MAX;
-    let rows: [Row; 36] = [
+    let rows: [Row; 37] = [
         // The service has not carried out the request: it is sent again at every endpoint.
         ("refused token", || reply(refusal(400, 99_991_663)), [4, 4], Refused, [0, 0]),
         ("429", || reply(refusal(429, 99_991_400)), [MANY, MANY], Refused, BACKOFF),
@@ -93,11 +93,12 @@ fn the_reply_decides_whether_a_request_is_sent_again() {
         ("message rate", || reply(refusal(400, 230_020)), [MANY, MANY], Refused, BACKOFF),
         ("rate", || reply(refusal(200, 11_232)), [MANY, MANY], Refused, BACKOFF),
         ("document", || reply(refusal(200, 90_217)), [MANY, MANY], Refused, BACKOFF),
-        ("document 429", || reply(refusal(429, 90_235)), [MANY, MANY], Refused, BACKOFF),
+        ("document 429", || reply(refusal(429, 90_228)), [MANY, MANY], Refused, BACKOFF),
         ("document v3", || reply(refusal(400, 1_310_242)), [MANY, MANY], Refused, BACKOFF),
         ("cut before the body", || cut_at(0), [4, 4], NotSent, BACKOFF),
         // The service may have carried out the request: it is sent again if the endpoint is safe.
         ("busy", || reply(refusal(200, 2200)), [4, 1], Unknown, BACKOFF),
+        ("document too slow", || reply(refusal(200, 90_235)), [MANY, 1], Unknown, BACKOFF),
         ("busy 429", || reply(refusal(429, 2200)), [MANY, 1], Unknown, BACKOFF),
         ("408", || reply(page(408)), [4, 1], Unknown, BACKOFF),
         ("500", || reply(page(500)), [4, 1], Unknown, BACKOFF),

@@ -121,7 +121,7 @@ class Reply:
                 permissions = [{"scope": it, "kind": None, "url": None} for it in scopes_in(shown, named)[:32]]
         is_unknown = kind == "unknown"
         by_status = codes.advice_by_status(status)
-        is_open = kind == "service_failure" or is_unknown and (status == 408 or 500 <= status < 600)
+        is_open = kind == "service_failure" or code in (90235, 1310235) or is_unknown and (status == 408 or 500 <= status < 600)
         is_limit = kind == "rate_limit" or kind in ("service_failure", "unknown") and status == 429
         return {
             "kind": "api", "code": code, "class": kind, "message": cleared(message.encode(), TEXT),

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::builder::refused;
+use super::builder::{api, failed, refused};
 use super::calls::write;
 use super::faults::{code, code_with_waits, fail};
 use super::limits::{BACKOFF, TWO};
-use crate::error::Invalid;
+use crate::error::{Invalid, Outcome};
 use crate::fake::route::Route::{TenantAccessToken as Token, ValuesImage as Cell};
 use crate::fake::scenarios::scenario::Scenario;
 use crate::session::Limits;
@@ -44,7 +44,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             .prepared(|lark| fail(lark, Cell, &[code(200, 90217), code(400, 90235)]))
             .requests(&twice)
             .lasts(200..=200)
-            .fails(refused(Cell, 90235)),
+            .fails(failed(Outcome::Unknown, Cell, api(90235))),
         write("a busy document fails a call with one attempt")?
             .with_limits(Limits::one_attempt())
             .prepared(|lark| lark.fail_next_on(Cell, code(200, 90217)))

@@ -1,7 +1,7 @@
 //! A read of cells is retried as any idempotent request is. A request to add rows is not sent again if the rows may
 //! have been added.
 
-use super::builder::{failed, refused};
+use super::builder::{api, failed, refused};
 use super::calls::{add_rows, read, write_to};
 use super::faults::code;
 use super::limits::BACKOFF;
@@ -36,5 +36,10 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             .prepared(|lark| lark.fail_next_on(Rows, ConnectionFault::AfterBody))
             .requests(&[(Token, 1), (Rows, 1)])
             .fails(failed(Outcome::Unknown, Rows, ExpectedError::Transport)),
+        // The code can mean that the service's time for this request has passed.
+        add_rows("a request to add rows is not sent again after 90235")?
+            .prepared(|lark| lark.fail_next_on(Rows, code(200, 90235)))
+            .requests(&[(Token, 1), (Rows, 1)])
+            .fails(failed(Outcome::Unknown, Rows, api(90235))),
     ])
 }

@@ -188,7 +188,8 @@ fn is_rate_refusal(error: &Error) -> bool {
 }
 
 /// Whether the service refused the request because of the rate limit of its route. Such a refusal closes the gate of
-/// the route. The other rate limits apply to one user or group only.
+/// the route. The other codes are limits of one user or group, or of a service behind the route; only the call that
+/// meets them waits.
 fn is_route_limit(error: &Error) -> bool {
     let code = error.api().map(|api| api.code);
     code == Some(Code::RATE_LIMITED) || error.status() == http::StatusCode::TOO_MANY_REQUESTS
