@@ -85,6 +85,7 @@ fn serve(peer: Peer) -> String {
     format!("localhost:{}", address.port())
 }
 
+#[expect(clippy::disallowed_methods, reason = "a slow server waits")]
 fn play(peer: Peer, mut stream: &TcpStream) -> io::Result<()> {
     if matches!(peer, Peer::Silent) {
         thread::park();

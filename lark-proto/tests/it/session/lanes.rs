@@ -345,7 +345,7 @@ fn no_further_attempt_is_begun_that_would_pass_the_deadline() {
             assert_eq!(error.outcome(), Outcome::Unknown);
             continue;
         }
-        assert_eq!(error.api().unwrap().code, Code::SHEET_RETRY_LATER);
+        assert_eq!(error.api().unwrap().code, Code::SHEET_TOO_MANY);
         assert_eq!(error.outcome(), Outcome::Refused);
         let last = sim.sent.last().unwrap().at;
         assert!(last + secs(10) <= total, "{total:?}: {last:?}");
