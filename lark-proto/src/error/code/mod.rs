@@ -103,7 +103,7 @@ macro_rules! codes {
 }
 
 /// The hint on a refused token request.
-pub(super) const CREDENTIALS: &str = "check that the app is enabled, the app id, the app secret and the site: \
+pub(super) const CREDENTIALS: &str = "check the app id, the app secret, whether the app is enabled, and the site: \
     an app of Feishu does not exist at Lark, and an app of Lark does not exist at Feishu";
 /// The hint on a download that the app or the user has no right to.
 pub(super) const FILE_ACCESS: &str = "give the app, or the user, the right to download from the document: \

@@ -186,7 +186,7 @@ fn an_app_that_gets_no_token_is_reported_with_the_reason() {
         (
             |it| it.set("LARK_APP_ID", "cli_other"),
             "✗ app",
-            &["app id not exists", "check that the app is enabled", "LARK_SITE"],
+            &["app id not exists", "whether the app is enabled", "LARK_SITE"],
         ),
         (
             |it| it.set("LARK_APP_SECRET", "hidden"),
