@@ -7,9 +7,9 @@ use http::Method;
 /// Whether a request is idempotent: whether sending it twice has the same effect as sending it once.
 ///
 /// This matters only after a send whose outcome is unknown: the connection broke, a timeout passed, or the reply has a
-/// code of [`Class::ServiceFailure`](crate::error::Class::ServiceFailure), or status 408 or 5xx without a known code. A
-/// request that the service refused may be sent again in any case. An unreadable reply with a status below 400, such as
-/// damaged JSON with status 200, ends the call, although its outcome is unknown.
+/// code of [`Class::ServiceFailure`](crate::error::Class::ServiceFailure), the code 90235 or 1310235, or status 408 or
+/// 5xx without a known code. A request that the service refused may be sent again in any case. An unreadable reply with
+/// a status below 400, such as damaged JSON with status 200, ends the call, although its outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[doc(alias = "idempotent")]
