@@ -32,8 +32,7 @@ fn the_summary_groups_failures_by_their_cause() {
     let [a, b, c, _, d] = &ids[..] else { panic!("{ids:?}") };
     let expected = [
         "1 arrived, 5 failed, 2 still to do",
-        "      4 x code 90204 SHEET_BODY (HTTP 200): refused by the test; the image's name may lack its extension, \
-         such as `.png`, or have one that does not fit the image",
+        "      4 x code 90204 SHEET_BODY (HTTP 200): refused by the test",
         "          photo1.gif, photo4.gif, photo5.gif and 1 more",
         &format!("          log ids: {a}, {b}, {c} and 1 more"),
         "      1 x the file is a web page, which was saved in place of a picture",
