@@ -228,8 +228,15 @@ pub(super) fn is_free(answer: &Answer) -> bool {
 
 /// Whether the reply leaves open whether the request was carried out.
 pub(super) fn is_unknown(answer: &Answer) -> bool {
-    let Answer::Html(status) = answer else { return false };
-    matches!(STATUSES[usize::from(*status) % STATUSES.len()], 502 | 504)
+    match answer {
+        Answer::Html(status) => {
+            matches!(STATUSES[usize::from(*status) % STATUSES.len()], 502 | 504)
+        }
+        Answer::Code { code, .. } | Answer::Quote(code) => {
+            matches!(CODES[usize::from(*code) % CODES.len()], 90_235 | 2200)
+        }
+        _ => false,
+    }
 }
 
 const STATUSES: [u16; 8] = [200, 400, 401, 429, 500, 502, 503, 504];

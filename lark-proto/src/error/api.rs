@@ -95,7 +95,7 @@ impl ApiError {
                 "this older endpoint does not work across organisations: use the one under `im/v1`, \
                  for images `im/v1/images`",
             ),
-            Code::SHEET_BODY if !self.says("image") => None,
+            Code::SHEET_BODY if !self.says("image format") => None,
             Code::INTERNAL if self.is_of_token_request => Some(CREDENTIALS),
             Code::INVALID_PARAM if !self.is_of_token_request => None,
             code => code.hint(),
@@ -354,7 +354,7 @@ mod tests {
         assert!(says(hint(230027, "The historical version of x"), "`im/v1/images`"));
         assert!(says(hint(230027, "x"), "authorise"));
         assert!(says(hint(90204, "Image format is unknown"), "extension"));
-        assert_eq!(hint(90204, "WrongRequestBody"), None);
+        assert_eq!(hint(90204, "WrongRequestBody: image[1]"), None);
     }
 
     #[test]

@@ -6,8 +6,9 @@
 //! * *Busy since*: since this time, the document has answered "busy" to every request. For each call in the lane,
 //!   `Limits::busy` counts from this time or from when the call joined, whichever is later. It also counts for a call
 //!   that has not sent a request, so that calls with the same limits end together.
-//! * *In doubt until*: a write may have been sent in full, and its outcome is unknown. Until this time the service may
-//!   still be working on it, and may answer "busy" because of it. *Busy since* is therefore never before this time.
+//! * *In doubt until*: a write may have been sent in full, and its connection broke or a gateway answered in place of
+//!   the service. Until this time the service may still be working on it, and may answer "busy" because of it. *Busy
+//!   since* is therefore never before this time.
 
 use std::time::Duration;
 

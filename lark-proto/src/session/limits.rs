@@ -103,7 +103,7 @@ impl Limits {
     /// became busy or the call joined its lane, whichever is later; the time in which an earlier write may still be
     /// running does not count. The service answers "busy"
     /// ([`Class::DocumentBusy`](crate::error::Class::DocumentBusy)) while a document is being loaded or imported, or
-    /// while another write runs.
+    /// while another write runs. A request that is not idempotent is not sent again after 90235 or 1310235.
     #[must_use]
     pub const fn busy(self, busy: Duration) -> Self {
         Self { busy, ..self }

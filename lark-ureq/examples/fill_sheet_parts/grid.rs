@@ -1,13 +1,19 @@
 //! Adds missing rows and columns to a spreadsheet, and sets the height of rows.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+use std::{iter, thread};
 
 use lark_proto::SheetCell;
 use lark_proto::endpoints::{AddDimension, UpdateDimension};
-use lark_proto::error::Outcome;
+use lark_proto::error::{Class, Outcome};
 use lark_proto::place::Place;
 use lark_proto::values::{SheetId, SpreadsheetToken};
 use lark_ureq::{CallError, Client};
+
+/// The pauses in seconds before rows are added to a busy document again: two minutes in all, as in a call. A call does
+/// not send the request again itself.
+const PAUSES: [u64; 6] = [2, 4, 8, 16, 30, 60];
 
 /// Adds the rows and columns that `cells` need and the sheets lack.
 pub(crate) fn grow(
@@ -26,15 +32,28 @@ pub(crate) fn grow(
         let text = format!("{sheet}!{}", corner.cell());
         let place = Place::new(spreadsheet.as_str(), &text).map_err(CallError::invalid)?;
         let place = place.beyond_grid();
+        let mut pauses = PAUSES.into_iter();
+        let mut second = iter::once(0);
         // The size of the sheet tells whether a request of unknown outcome was carried out.
-        if let Err(error) = add(client, &client.resolve(&place)?.growth()) {
-            if error.outcome() != Outcome::Unknown {
-                return Err(error);
+        while let Err(error) = add(client, &client.resolve(&place)?.growth()) {
+            let pause = if is_busy(&error) { pauses.next() } else { second.next() };
+            match pause {
+                Some(seconds) if error.outcome() == Outcome::Unknown => sleep(seconds),
+                _ => return Err(error),
             }
-            add(client, &client.resolve(&place)?.growth())?;
         }
     }
     Ok(())
+}
+
+/// Whether the service refused a request because the document is busy.
+pub(crate) fn is_busy(error: &CallError) -> bool {
+    error.api().is_some_and(|error| error.class() == Class::DocumentBusy)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the thread has only this spreadsheet to work on")]
+fn sleep(seconds: u64) {
+    thread::sleep(Duration::from_secs(seconds));
 }
 
 fn add(client: &Client, growth: &[AddDimension]) -> Result<(), CallError> {

@@ -150,9 +150,8 @@ impl Filling {
             return Err(Failure::new(Reach::Run, &error));
         }
         let mut written = encoding.write(&self.client, write.clone());
-        if written.as_ref().is_err_and(|error| error.outcome() == Outcome::Unknown)
-            && !run.is_over()
-        {
+        let is_open = written.as_ref().is_err_and(|error| error.outcome() == Outcome::Unknown);
+        if is_open && !run.is_over() {
             // The cell tells whether the picture has arrived. If the cell is as before, the write may still be running;
             // the same write once more does no harm.
             let cells = self.client.call(&read).map_err(still_open)?;
@@ -161,7 +160,10 @@ impl Filling {
                 return Ok(());
             }
             may_have_arrived = true;
-            written = encoding.write(&self.client, write);
+            // To a busy document, the call itself has repeated the write for two minutes.
+            if !written.as_ref().is_err_and(grid::is_busy) {
+                written = encoding.write(&self.client, write);
+            }
         }
         let refuses_base64 = written.map_err(|error| {
             let failure = Failure::from(error);

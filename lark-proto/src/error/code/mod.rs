@@ -24,7 +24,8 @@ pub enum Class {
     ServiceFailure,
     /// Too many requests: send the request again after the delay that the service names, or with exponential backoff.
     RateLimit,
-    /// The document is busy with another operation or is being loaded: send the same write again later.
+    /// The document is busy with another operation or is being loaded: send the same write again later. After
+    /// [`Code::SHEET_RETRY_LATER`] and [`Code::SHEET_V3_RETRY_LATER`], the request may have been carried out.
     DocumentBusy,
     /// The tenant access token is invalid or expired: fetch a new one and send the request again.
     TenantToken,

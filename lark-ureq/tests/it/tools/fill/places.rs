@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use lark_proto::fake::{ConnectionFault, FakeLark, FakeSheet, Route};
+use lark_proto::fake::{ConnectionFault, FakeLark, Fault, FakeSheet, Route};
 
 use super::{LINK, column, fill, fill_sheet, filled, slow_writes, writes};
 use crate::tools::support::{Tool, picture, setup};
@@ -297,6 +297,22 @@ fn missing_rows_are_added_again_if_the_lost_request_was_not_carried_out() {
     server.with(|lark| {
         assert_eq!(lark.sheet(SPREADSHEET, "Q7PlXT").unwrap().grid(), (5, 20));
         assert_eq!(lark.begun(Route::AddDimension), 2);
+    });
+}
+
+#[test]
+fn missing_rows_are_added_when_the_document_is_no_longer_busy() {
+    let (server, folder) = setup();
+    server.with(|lark| {
+        lark.add_sheet(SPREADSHEET, FakeSheet::new("Q7PlXT").rows(2));
+        lark.fail_next_on(Route::AddDimension, Fault::code(200, 90235, "queued"));
+        lark.fail_next_on(Route::AddDimension, Fault::code(200, 90235, "queued"));
+    });
+    let output = fill(&server, &folder, 5, &[]);
+    assert_eq!(output.code(), Some(0), "{output:?}");
+    server.with(|lark| {
+        assert_eq!(lark.sheet(SPREADSHEET, "Q7PlXT").unwrap().grid(), (5, 20));
+        assert_eq!(lark.begun(Route::AddDimension), 3);
     });
 }
 
