@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use lark_proto::fake::{ConnectionFault, FakeLark, Fault, FakeSheet, Route};
+use lark_proto::fake::{ConnectionFault, FakeLark, FakeSheet, Fault, Route};
 
 use super::{LINK, column, fill, fill_sheet, filled, slow_writes, writes};
 use crate::tools::support::{Tool, picture, setup};
